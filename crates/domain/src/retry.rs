@@ -1,0 +1,95 @@
+//! When something that did not work is tried again. Time and chance are arguments.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// Exponential backoff with full jitter inside a window.
+#[derive(Debug, Clone, Copy)]
+pub struct RetryPolicy {
+    /// The ceiling of the first delay.
+    pub base: Duration,
+    /// The ceiling of every delay.
+    pub max: Duration,
+    /// How long after the message was accepted it is given up.
+    pub window: Duration,
+}
+
+impl RetryPolicy {
+    /// The delay after `attempt` (counted from 1); `chance` is uniform in 0..1.
+    pub fn delay(&self, attempt: u32, chance: f64) -> Duration {
+        let doublings = attempt.saturating_sub(1).min(31);
+        let ceiling = self.base.saturating_mul(1 << doublings).min(self.max);
+        ceiling.mul_f64(chance.clamp(0.0, 1.0))
+    }
+
+    /// When a message accepted at `since` is tried again after `attempt`; `None` when the window is over by then.
+    pub fn next(&self, since: Timestamp, now: Timestamp, attempt: u32, chance: f64) -> Option<Timestamp> {
+        let at = later(now, self.delay(attempt, chance));
+        (at <= later(since, self.window)).then_some(at)
+    }
+}
+
+/// How often a provider is asked what became of a message before it is taken for not sent.
+#[derive(Debug, Clone, Copy)]
+pub struct ReconcilePolicy {
+    /// The wait before the first question; it doubles with each.
+    pub after: Duration,
+    /// How many answers of "never heard of it" it takes. The provider's index lags behind its acceptance by a time
+    /// that it does not document, so one answer proves nothing.
+    pub look_ups: u32,
+}
+
+impl ReconcilePolicy {
+    /// When to ask again after `done` answers of "never heard of it"; `None` when that is enough to send again.
+    pub fn next(&self, now: Timestamp, done: u32) -> Option<Timestamp> {
+        (done < self.look_ups).then(|| later(now, self.after.saturating_mul(1 << done.min(16))))
+    }
+}
+
+/// `at` plus `duration`, at the end of time if that is beyond it.
+pub fn later(at: Timestamp, duration: Duration) -> Timestamp {
+    SignedDuration::try_from(duration)
+        .ok()
+        .and_then(|duration| at.checked_add(duration).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const POLICY: RetryPolicy = RetryPolicy {
+        base: Duration::from_secs(5),
+        max: Duration::from_secs(3600),
+        window: Duration::from_secs(86_400),
+    };
+
+    #[test]
+    fn delays_double_up_to_the_ceiling() {
+        let at = |attempt| POLICY.delay(attempt, 1.0).as_secs();
+        assert_eq!([at(1), at(2), at(3), at(11), at(4_000_000_000)], [5, 10, 20, 3600, 3600]);
+    }
+
+    #[test]
+    fn unheard_of_messages_are_asked_for_several_times() {
+        let policy = ReconcilePolicy { after: Duration::from_secs(30), look_ups: 3 };
+        let now = Timestamp::UNIX_EPOCH;
+        let waits: Vec<_> =
+            (0..4).map(|done| policy.next(now, done).map(jiff::Timestamp::as_second)).collect();
+        assert_eq!(waits, [Some(30), Some(60), Some(120), None]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_retry_falls_outside_the_window(attempt in 1u32.., chance in 0.0..1.0f64, age in 0i64..200_000) {
+            let since = Timestamp::UNIX_EPOCH;
+            let now = later(since, Duration::from_secs(age.unsigned_abs()));
+            if let Some(at) = POLICY.next(since, now, attempt, chance) {
+                prop_assert!(at >= now && at <= later(since, POLICY.window));
+            }
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Table `delivery_events`: the history of what providers told, and what follows from it.
+
+mod read;
+mod record;
+
+pub use read::{EventView, of_message};
+pub use record::{Incoming, Recorded, record};

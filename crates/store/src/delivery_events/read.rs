@@ -1,0 +1,88 @@
+//! Reading the history.
+
+use domain::{MessageId, TenantId};
+use jiff::Timestamp;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::{Error, Store};
+
+/// An event as its tenant may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventView {
+    /// Its id.
+    pub id: Uuid,
+    /// Its place in the tenant's history.
+    pub sequence: i64,
+    /// What happened; a name of `domain::EventKind`.
+    pub kind: String,
+    /// The message, if Raven sent it.
+    pub message_id: Option<Uuid>,
+    /// The address as the provider wrote it.
+    pub recipient: String,
+    /// Who told.
+    pub provider: String,
+    /// The provider's id of the message.
+    pub provider_message_id: Option<String>,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// When it was told.
+    pub received_at: Timestamp,
+    /// Why.
+    pub reason: Option<String>,
+    /// The link.
+    pub url: Option<String>,
+    /// The network address.
+    pub ip: Option<String>,
+    /// The country.
+    pub geo: Option<String>,
+    /// The program.
+    pub user_agent: Option<String>,
+    /// The provider's JSON, to the letter.
+    pub raw: String,
+}
+
+/// The events of one message, oldest first, up to `limit` of them after the place `after`.
+/// The index `delivery_events_message_idx` serves this.
+pub async fn of_message(
+    store: &Store,
+    tenant: TenantId,
+    message: MessageId,
+    after: Option<(Timestamp, i64)>,
+    limit: i64,
+) -> Result<Vec<EventView>, Error> {
+    let client = store.client().await?;
+    let statement = client
+        .prepare_cached(
+            "select id, sequence, kind, message_id, recipient, provider, provider_message_id, occurred_at, received_at,
+                    reason, url, ip, geo, user_agent, raw
+             from delivery_events
+             where message_id = $1 and tenant_id = $2
+               and ($3::timestamptz is null or (occurred_at, sequence) > ($3, $4::bigint))
+             order by occurred_at, sequence limit $5",
+        )
+        .await?;
+    let (at, sequence) = after.unzip();
+    let rows = client.query(&statement, &[&message.0, &tenant.0, &at, &sequence, &limit]).await?;
+    Ok(rows.iter().map(event).collect())
+}
+
+fn event(row: &Row) -> EventView {
+    EventView {
+        id: row.get("id"),
+        sequence: row.get("sequence"),
+        kind: row.get("kind"),
+        message_id: row.get("message_id"),
+        recipient: row.get("recipient"),
+        provider: row.get("provider"),
+        provider_message_id: row.get("provider_message_id"),
+        occurred_at: row.get("occurred_at"),
+        received_at: row.get("received_at"),
+        reason: row.get("reason"),
+        url: row.get("url"),
+        ip: row.get("ip"),
+        geo: row.get("geo"),
+        user_agent: row.get("user_agent"),
+        raw: row.get("raw"),
+    }
+}

@@ -1,0 +1,86 @@
+//! What went wrong with the database, by what the caller does next.
+
+use deadpool_postgres::PoolError;
+use tokio_postgres::error::SqlState;
+
+/// An error of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database cannot be reached, is overloaded, or chose this transaction as a deadlock's victim: the same
+    /// call may work a little later.
+    #[error("the database is not available")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A constraint of the schema does not hold; its name tells which.
+    #[error("the database refused the change: constraint {0}")]
+    Constraint(String),
+    /// The database will not take this, now or later.
+    #[error("the database refused the statement")]
+    Refused(#[source] tokio_postgres::Error),
+    /// A sealed value does not open.
+    #[error(transparent)]
+    Sealed(#[from] crate::seal::Unsealable),
+    /// A stored value is not one that this build writes.
+    #[error("column {column} holds a value that this version does not know")]
+    Unreadable {
+        /// The column.
+        column: &'static str,
+    },
+    /// A migration failed, or differs from the one that was applied.
+    #[error("the migration failed")]
+    Migration(#[source] Box<refinery::Error>),
+}
+
+impl Error {
+    /// Whether the same call may work a little later.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+
+    /// The name of the constraint that was in the way, if one was.
+    pub fn constraint(&self) -> Option<&str> {
+        match self {
+            Self::Constraint(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for Error {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(state) = error.code() else {
+            // No SQLSTATE: the connection broke, or a value could not be converted.
+            return if error.is_closed() || is_io(&error) {
+                Self::Unavailable(Box::new(error))
+            } else {
+                Self::Refused(error)
+            };
+        };
+        if passes(state) {
+            return Self::Unavailable(Box::new(error));
+        }
+        match error.as_db_error().and_then(|db| db.constraint()) {
+            Some(name) => Self::Constraint(name.to_owned()),
+            None => Self::Refused(error),
+        }
+    }
+}
+
+fn is_io(error: &tokio_postgres::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>())
+}
+
+/// Whether a SQLSTATE stands for a state of affairs that passes by itself
+/// (PostgreSQL documentation, appendix A: classes 08, 40, 53, 57 and lock timeouts).
+fn passes(state: &SqlState) -> bool {
+    let class = &state.code()[..2];
+    matches!(class, "08" | "40" | "53" | "57") || *state == SqlState::LOCK_NOT_AVAILABLE
+}
+
+impl From<PoolError> for Error {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Backend(backend) => Self::from(backend),
+            other => Self::Unavailable(Box::new(other)),
+        }
+    }
+}

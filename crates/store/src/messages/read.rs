@@ -1,0 +1,150 @@
+//! Reading one message.
+
+use domain::{Mailbox, Message, MessageId, Status, TenantId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::{Error, Store};
+
+/// Whom a message is from and to, as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// The sender, where the message names one.
+    pub from: Option<Mailbox>,
+    /// Who gets it.
+    pub to: Vec<Mailbox>,
+    /// Who gets a copy.
+    pub cc: Vec<Mailbox>,
+    /// Who gets a hidden copy.
+    pub bcc: Vec<Mailbox>,
+}
+
+impl Envelope {
+    pub(super) fn of(message: &Message) -> Self {
+        Self {
+            from: message.from.clone(),
+            to: message.to.clone(),
+            cc: message.cc.clone(),
+            bcc: message.bcc.clone(),
+        }
+    }
+}
+
+/// A message as its sender may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageView {
+    /// Its id.
+    pub id: MessageId,
+    /// What has become of it.
+    pub status: Status,
+    /// Whom it is from and to.
+    pub envelope: Envelope,
+    /// Its subject.
+    pub subject: Option<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Its metadata, as JSON.
+    pub metadata: Option<String>,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// When it was to be sent.
+    pub scheduled_at: Option<Timestamp>,
+    /// How often the provider was called for it.
+    pub attempts: u32,
+    /// What is wrong, as code and words.
+    pub error: Option<(String, String)>,
+    /// What has become of each recipient.
+    pub recipients: Vec<RecipientView>,
+}
+
+/// A recipient as the message's sender may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecipientView {
+    /// The address as it was written.
+    pub email: String,
+    /// What has become of the mail to it.
+    pub status: Status,
+    /// The provider's id.
+    pub provider_message_id: Option<i64>,
+    /// The provider's UUID.
+    pub provider_message_uuid: Option<Uuid>,
+}
+
+/// One message of a tenant. The primary keys serve both queries.
+pub async fn get(store: &Store, tenant: TenantId, id: MessageId) -> Result<Option<MessageView>, Error> {
+    let client = store.client().await?;
+    let (message, recipients) = tokio::try_join!(
+        biased;
+        client.prepare_cached(
+            "select status, envelope, subject, tags, metadata, created_at, updated_at, scheduled_at, attempts,
+                    error_code, error_message
+             from messages where id = $1 and tenant_id = $2",
+        ),
+        client.prepare_cached(
+            "select email, status, provider_message_id, provider_message_uuid
+             from recipients where message_id = $1 and tenant_id = $2 order by position",
+        ),
+    )?;
+    let (row, recipients) = tokio::try_join!(
+        biased;
+        client.query_opt(&message, &[&id.0, &tenant.0]),
+        client.query(&recipients, &[&id.0, &tenant.0]),
+    )?;
+    let Some(row) = row else { return Ok(None) };
+    let code: Option<String> = row.get("error_code");
+    let words: Option<String> = row.get("error_message");
+    Ok(Some(MessageView {
+        id,
+        status: status(&row, "messages.status")?,
+        envelope: serde_json::from_str(row.get("envelope"))
+            .map_err(|_| Error::Unreadable { column: "messages.envelope" })?,
+        subject: row.get("subject"),
+        tags: row.get("tags"),
+        metadata: row.get("metadata"),
+        created_at: row.get("created_at"),
+        updated_at: row.get("updated_at"),
+        scheduled_at: row.get("scheduled_at"),
+        attempts: row.get::<_, i32>("attempts").unsigned_abs(),
+        error: code.zip(words),
+        recipients: recipients.iter().map(recipient).collect::<Result<_, _>>()?,
+    }))
+}
+
+fn recipient(row: &Row) -> Result<RecipientView, Error> {
+    Ok(RecipientView {
+        email: row.get("email"),
+        status: status(row, "recipients.status")?,
+        provider_message_id: row.get("provider_message_id"),
+        provider_message_uuid: row.get("provider_message_uuid"),
+    })
+}
+
+fn status(row: &Row, column: &'static str) -> Result<Status, Error> {
+    Status::from_rank(row.get("status")).ok_or(Error::Unreadable { column })
+}
+
+/// The digest of a stored message's request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Digest {
+    /// By which another body under the same idempotency key is found out.
+    pub digest: String,
+    /// Whether the message waits for its time.
+    pub scheduled: bool,
+}
+
+/// What request a message came from, if it is stored.
+pub async fn digest(store: &Store, tenant: TenantId, id: MessageId) -> Result<Option<Digest>, Error> {
+    let client = store.client().await?;
+    let statement = client
+        .prepare_cached("select digest, scheduled_at from messages where id = $1 and tenant_id = $2")
+        .await?;
+    let row = client.query_opt(&statement, &[&id.0, &tenant.0]).await?;
+    Ok(row.map(|row| Digest {
+        digest: row.get("digest"),
+        scheduled: row.get::<_, Option<Timestamp>>("scheduled_at").is_some(),
+    }))
+}

@@ -1,0 +1,91 @@
+//! Moving statuses forward on the evidence of events.
+
+use deadpool_postgres::Transaction;
+use domain::Status;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::Error;
+
+/// What one event does to one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Move {
+    /// The message; it was found within `tenant`.
+    pub(crate) message: Uuid,
+    /// Whose it is.
+    pub(crate) tenant: Uuid,
+    /// The recipient, as addresses are compared.
+    pub(crate) email_key: String,
+    /// Where the recipient's status goes, if that is forward.
+    pub(crate) status: Option<i16>,
+}
+
+impl Move {
+    pub(crate) fn of_linked(row: &Row) -> Self {
+        Self {
+            message: row.get("message_id"),
+            tenant: row.get("tenant_id"),
+            email_key: row.get("recipient_key"),
+            status: row.get("recipient_status"),
+        }
+    }
+}
+
+pub(crate) const LOCK: &str =
+    "select 1 from messages where id = any($1) and tenant_id = any($2) order by id for no key update";
+
+/// Each recipient that an event names: forward only.
+const RECIPIENTS: &str = "
+update recipients r set status = t.status
+from (
+    select message_id, tenant_id, email_key, max(status) as status
+    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::smallint[]) as t(message_id, tenant_id, email_key, status)
+    group by message_id, tenant_id, email_key
+) t
+where r.message_id = t.message_id and r.tenant_id = t.tenant_id and r.email_key = t.email_key
+  and r.status < t.status";
+
+/// The other recipients of the same messages: any event proves that the provider took the whole message on.
+const PROVEN: &str = "
+update recipients r set status = $3
+from (select distinct message_id, tenant_id from unnest($1::uuid[], $2::uuid[]) as t(message_id, tenant_id)) t
+where r.message_id = t.message_id and r.tenant_id = t.tenant_id and r.status < $3";
+
+/// A message is as far as the most serious of its recipients; nothing is due any more once it was sent.
+const MESSAGES: &str = "
+update messages m
+set status = r.status, due_at = null, error_code = null, error_message = null, updated_at = now()
+from (select distinct message_id, tenant_id from unnest($1::uuid[], $2::uuid[]) as t(message_id, tenant_id)) t,
+     lateral (
+         select coalesce(max(status) filter (where status <> $3), $3) as status
+         from recipients where message_id = t.message_id and tenant_id = t.tenant_id
+     ) r
+where m.id = t.message_id and m.tenant_id = t.tenant_id and m.status < r.status";
+
+/// Applies what events do; all of them prove that their message was sent.
+pub(crate) async fn apply(transaction: &Transaction<'_>, moves: &[Move]) -> Result<(), Error> {
+    if moves.is_empty() {
+        return Ok(());
+    }
+    let messages: Vec<Uuid> = moves.iter().map(|next| next.message).collect();
+    let tenants: Vec<Uuid> = moves.iter().map(|next| next.tenant).collect();
+    let keys: Vec<&str> = moves.iter().map(|next| next.email_key.as_str()).collect();
+    let statuses: Vec<Option<i16>> = moves.iter().map(|next| next.status).collect();
+    let (lock, recipients, proven, settle) = tokio::try_join!(
+        biased;
+        transaction.prepare_cached(LOCK),
+        transaction.prepare_cached(RECIPIENTS),
+        transaction.prepare_cached(PROVEN),
+        transaction.prepare_cached(MESSAGES),
+    )?;
+    let (sent, suppressed) = (Status::Sent.rank(), Status::Suppressed.rank());
+    // Polled together, these go out in this order in one round trip; each sees what those before it did.
+    tokio::try_join!(
+        biased;
+        transaction.execute(&lock, &[&messages, &tenants]),
+        transaction.execute(&recipients, &[&messages, &tenants, &keys, &statuses]),
+        transaction.execute(&proven, &[&messages, &tenants, &sent]),
+        transaction.execute(&settle, &[&messages, &tenants, &suppressed]),
+    )?;
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! The connections to Postgres, bounded in number and in every wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
+use rustls_platform_verifier::ConfigVerifierExt as _;
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio_postgres::NoTls;
+use tokio_postgres::config::SslMode;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::Error;
+
+/// Bounds that the server keeps, so that no statement of ours outlives the interest in its result.
+const SESSION: &str = "set statement_timeout = '30s'; set lock_timeout = '20s'; \
+     set idle_in_transaction_session_timeout = '30s'; set time zone 'UTC'";
+
+/// A handle on the database; clones share its connections.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool,
+}
+
+/// The text of `DATABASE_URL` is no Postgres URL.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidUrl {
+    /// It cannot be read.
+    #[error("is not a Postgres URL such as postgres://user:password@host:5432/database")]
+    Syntax,
+    /// The system's certificates cannot be loaded.
+    #[error("asks for TLS, and the system's certificates cannot be loaded: {0}")]
+    Tls(String),
+}
+
+impl Store {
+    /// Prepares up to `connections` connections to `url`; the first is made when it is needed, so the database need
+    /// not be there yet. With `sslmode=require` the server's certificate is verified; otherwise TLS is not used.
+    pub fn new(url: &SecretString, connections: usize) -> Result<Self, InvalidUrl> {
+        let mut config: tokio_postgres::Config = url.expose_secret().parse().map_err(|_| InvalidUrl::Syntax)?;
+        if config.get_hosts().is_empty() {
+            return Err(InvalidUrl::Syntax);
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(Duration::from_secs(5));
+        }
+        config.keepalives_idle(Duration::from_secs(15)).tcp_user_timeout(Duration::from_secs(20));
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = if config.get_ssl_mode() == SslMode::Require {
+            let tls = rustls::ClientConfig::with_platform_verifier()
+                .map_err(|fault| InvalidUrl::Tls(fault.to_string()))?;
+            Manager::from_config(config, MakeRustlsConnect::new(tls), recycling)
+        } else {
+            config.ssl_mode(SslMode::Disable);
+            Manager::from_config(config, NoTls, recycling)
+        };
+        let bounds = Hook::async_fn(|client, _| {
+            Box::pin(async move { client.batch_execute(SESSION).await.map_err(HookError::Backend) })
+        });
+        let pool = Pool::builder(manager)
+            .max_size(connections)
+            .timeouts(Timeouts {
+                wait: Some(Duration::from_secs(5)),
+                create: Some(Duration::from_secs(6)),
+                recycle: Some(Duration::from_secs(2)),
+            })
+            .runtime(Runtime::Tokio1)
+            .post_create(bounds)
+            .build()
+            .map_err(|_| InvalidUrl::Syntax)?;
+        Ok(Self { pool })
+    }
+
+    /// A connection from the pool.
+    pub(crate) async fn client(&self) -> Result<Object, Error> {
+        Ok(self.pool.get().await?)
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), Error> {
+        let client = self.client().await?;
+        client.simple_query("select 1").await?;
+        Ok(())
+    }
+
+    /// How many connections are in use, open, and allowed.
+    pub fn usage(&self) -> (usize, usize, usize) {
+        let status = self.pool.status();
+        (status.size.saturating_sub(status.available), status.size, status.max_size)
+    }
+
+    /// Closes the pool; calls after this fail.
+    pub fn close(&self) {
+        self.pool.close();
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("usage", &self.usage()).finish()
+    }
+}
+
+/// A keyring that many parts of a process share.
+pub type SharedKeyring = Arc<crate::Keyring>;

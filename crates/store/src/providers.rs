@@ -1,0 +1,105 @@
+//! Table `providers`: whose account sends for a tenant. Credentials are sealed here, on their way in.
+
+use domain::TenantId;
+use jiff::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::seal::Place;
+use crate::{Error, Keyring, Store};
+
+/// The only provider so far.
+pub const MAILJET: &str = "mailjet";
+
+/// A tenant's account at a provider.
+#[derive(Debug, Clone)]
+pub struct Provider {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The sender of messages that name none.
+    pub from_email: String,
+    /// The name beside it.
+    pub from_name: Option<String>,
+    /// The public half of the credentials.
+    pub api_key: SecretString,
+    /// The secret half.
+    pub api_secret: SecretString,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// What an account is made of.
+#[derive(Debug, Clone)]
+pub struct NewProvider {
+    /// The sender of messages that name none.
+    pub from_email: String,
+    /// The name beside it.
+    pub from_name: Option<String>,
+    /// The public half of the credentials.
+    pub api_key: SecretString,
+    /// The secret half.
+    pub api_secret: SecretString,
+}
+
+fn place(tenant: TenantId, column: &'static str) -> Place<'static> {
+    Place { tenant, table: "providers", column, row: MAILJET }
+}
+
+/// Sets the account of a tenant, in place of an earlier one.
+pub async fn put(store: &Store, ring: &Keyring, tenant: TenantId, new: &NewProvider) -> Result<(), Error> {
+    let seal = |column, secret: &SecretString| -> Result<Vec<u8>, Error> {
+        let mut nonce = [0; 24];
+        getrandom::fill(&mut nonce).map_err(|fault| Error::Unavailable(Box::new(fault)))?;
+        Ok(ring.seal(place(tenant, column), secret.expose_secret().as_bytes(), nonce)?)
+    };
+    let key = seal("api_key_sealed", &new.api_key)?;
+    let secret = seal("api_secret_sealed", &new.api_secret)?;
+    let client = store.client().await?;
+    client
+        .execute(
+            "insert into providers (tenant_id, provider, from_email, from_name, api_key_sealed, api_secret_sealed)
+             values ($1, $2, $3, $4, $5, $6)
+             on conflict on constraint providers_pkey do update
+             set from_email = excluded.from_email, from_name = excluded.from_name,
+                 api_key_sealed = excluded.api_key_sealed, api_secret_sealed = excluded.api_secret_sealed,
+                 updated_at = now()",
+            &[&tenant.0, &MAILJET, &new.from_email, &new.from_name, &key, &secret],
+        )
+        .await?;
+    Ok(())
+}
+
+/// The accounts of those of `tenants` that have one.
+pub async fn get(store: &Store, ring: &Keyring, tenants: &[TenantId]) -> Result<Vec<Provider>, Error> {
+    let client = store.client().await?;
+    let ids: Vec<Uuid> = tenants.iter().map(|tenant| tenant.0).collect();
+    let statement = client
+        .prepare_cached(
+            "select tenant_id, from_email, from_name, api_key_sealed, api_secret_sealed, updated_at
+             from providers where tenant_id = any($1) and provider = $2",
+        )
+        .await?;
+    client.query(&statement, &[&ids, &MAILJET]).await?.iter().map(|row| provider(row, ring)).collect()
+}
+
+fn provider(row: &Row, ring: &Keyring) -> Result<Provider, Error> {
+    let tenant = TenantId(row.get::<_, Uuid>("tenant_id"));
+    Ok(Provider {
+        tenant,
+        from_email: row.get("from_email"),
+        from_name: row.get("from_name"),
+        api_key: ring.open(place(tenant, "api_key_sealed"), row.get("api_key_sealed"))?,
+        api_secret: ring.open(place(tenant, "api_secret_sealed"), row.get("api_secret_sealed"))?,
+        updated_at: row.get("updated_at"),
+    })
+}
+
+/// Forgets the account of a tenant; answers whether it had one.
+pub async fn delete(store: &Store, tenant: TenantId) -> Result<bool, Error> {
+    let client = store.client().await?;
+    let deleted = client
+        .execute("delete from providers where tenant_id = $1 and provider = $2", &[&tenant.0, &MAILJET])
+        .await?;
+    Ok(deleted == 1)
+}

@@ -1,0 +1,96 @@
+//! Table `suppressions`: addresses that get no more mail from a tenant.
+
+use domain::{SuppressionReason, TenantId};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::{Error, Store};
+
+/// One address on the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suppression {
+    /// The address as it was first seen.
+    pub email: String,
+    /// The address as it is compared; lists are in this order.
+    pub email_key: String,
+    /// The strongest reason so far.
+    pub reason: SuppressionReason,
+    /// Since when it is listed.
+    pub created_at: Timestamp,
+    /// The event that gave the reason; none when it was put there by hand.
+    pub event_id: Option<Uuid>,
+}
+
+/// What to list.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only this address, as it is compared.
+    pub email_key: Option<String>,
+    /// Only this reason.
+    pub reason: Option<SuppressionReason>,
+    /// Only addresses after this one.
+    pub after: Option<String>,
+}
+
+/// Up to `limit` rows in the order of the addresses. The primary key serves this query.
+pub async fn list(
+    store: &Store,
+    tenant: TenantId,
+    filter: &Filter,
+    limit: i64,
+) -> Result<Vec<Suppression>, Error> {
+    let client = store.client().await?;
+    let reason = filter.reason.map(SuppressionReason::as_str);
+    let statement = client
+        .prepare_cached(
+            "select email, email_key, reason, created_at, event_id from suppressions
+             where tenant_id = $1
+               and ($2::text is null or email_key = $2)
+               and ($3::text is null or reason = $3)
+               and ($4::text is null or email_key > $4)
+             order by email_key limit $5",
+        )
+        .await?;
+    let rows =
+        client.query(&statement, &[&tenant.0, &filter.email_key, &reason, &filter.after, &limit]).await?;
+    rows.iter()
+        .map(|row| {
+            let unreadable = |_| Error::Unreadable { column: "suppressions.reason" };
+            Ok(Suppression {
+                email: row.get("email"),
+                email_key: row.get("email_key"),
+                reason: row.get::<_, &str>("reason").parse().map_err(unreadable)?,
+                created_at: row.get("created_at"),
+                event_id: row.get("event_id"),
+            })
+        })
+        .collect()
+}
+
+/// Puts an address on the list by hand; one that is there already keeps its stronger reason and first date.
+pub async fn add(
+    store: &Store,
+    tenant: TenantId,
+    email: &str,
+    email_key: &str,
+    reason: SuppressionReason,
+) -> Result<(), Error> {
+    let client = store.client().await?;
+    client
+        .execute(
+            "insert into suppressions (tenant_id, email_key, email, reason) values ($1, $2, $3, $4)
+             on conflict on constraint suppressions_pkey do nothing",
+            &[&tenant.0, &email_key, &email, &reason.as_str()],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Takes an address off the list; answers whether it was there.
+pub async fn delete(store: &Store, tenant: TenantId, email_key: &str) -> Result<bool, Error> {
+    let client = store.client().await?;
+    let deleted = client
+        .execute("delete from suppressions where tenant_id = $1 and email_key = $2", &[&tenant.0, &email_key])
+        .await?;
+    Ok(deleted == 1)
+}

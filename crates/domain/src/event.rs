@@ -154,7 +154,8 @@ mod tests {
     #[test]
     fn only_three_kinds_suppress() {
         use EventKind::{Blocked, HardBounce, Open, SoftBounce, SpamComplaint, Unsubscribe};
-        let reasons = [HardBounce, SpamComplaint, Unsubscribe].map(|kind| Effect::of(kind).suppression.is_some());
+        let reasons =
+            [HardBounce, SpamComplaint, Unsubscribe].map(|kind| Effect::of(kind).suppression.is_some());
         assert_eq!(reasons, [true; 3]);
         assert!([Blocked, Open, SoftBounce].iter().all(|&kind| Effect::of(kind).suppression.is_none()));
     }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts,
+};
 use rustls_platform_verifier::ConfigVerifierExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio_postgres::NoTls;
@@ -37,7 +39,8 @@ impl Store {
     /// Prepares up to `connections` connections to `url`; the first is made when it is needed, so the database need
     /// not be there yet. With `sslmode=require` the server's certificate is verified; otherwise TLS is not used.
     pub fn new(url: &SecretString, connections: usize) -> Result<Self, InvalidUrl> {
-        let mut config: tokio_postgres::Config = url.expose_secret().parse().map_err(|_| InvalidUrl::Syntax)?;
+        let mut config: tokio_postgres::Config =
+            url.expose_secret().parse().map_err(|_| InvalidUrl::Syntax)?;
         if config.get_hosts().is_empty() {
             return Err(InvalidUrl::Syntax);
         }

@@ -73,8 +73,8 @@ impl Keyring {
                 return Err(InvalidKeys::Twice(id.to_owned()));
             }
             let bytes = STANDARD.decode(key).map(Zeroizing::new).unwrap_or_default();
-            let cipher = XChaCha20Poly1305::new_from_slice(&bytes)
-                .map_err(|_| InvalidKeys::Key(id.to_owned()))?;
+            let cipher =
+                XChaCha20Poly1305::new_from_slice(&bytes).map_err(|_| InvalidKeys::Key(id.to_owned()))?;
             keys.push((id.to_owned(), cipher));
         }
         Ok(Self { keys })

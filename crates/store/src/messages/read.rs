@@ -1,6 +1,7 @@
 //! Reading one message.
 
 use domain::{Mailbox, Message, MessageId, Status, TenantId};
+use futures_util::future::try_join;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
@@ -77,8 +78,7 @@ pub struct RecipientView {
 /// One message of a tenant. The primary keys serve both queries.
 pub async fn get(store: &Store, tenant: TenantId, id: MessageId) -> Result<Option<MessageView>, Error> {
     let client = store.client().await?;
-    let (message, recipients) = tokio::try_join!(
-        biased;
+    let (message, recipients) = try_join(
         client.prepare_cached(
             "select status, envelope, subject, tags, metadata, created_at, updated_at, scheduled_at, attempts,
                     error_code, error_message
@@ -88,12 +88,13 @@ pub async fn get(store: &Store, tenant: TenantId, id: MessageId) -> Result<Optio
             "select email, status, provider_message_id, provider_message_uuid
              from recipients where message_id = $1 and tenant_id = $2 order by position",
         ),
-    )?;
-    let (row, recipients) = tokio::try_join!(
-        biased;
+    )
+    .await?;
+    let (row, recipients) = try_join(
         client.query_opt(&message, &[&id.0, &tenant.0]),
         client.query(&recipients, &[&id.0, &tenant.0]),
-    )?;
+    )
+    .await?;
     let Some(row) = row else { return Ok(None) };
     let code: Option<String> = row.get("error_code");
     let words: Option<String> = row.get("error_message");

@@ -1,6 +1,7 @@
 //! Recording how attempts ended.
 
 use domain::{MessageId, Outcome, Status, TenantId};
+use futures_util::future::try_join5;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -69,20 +70,19 @@ pub async fn record(store: &Store, transitions: &[Transition]) -> Result<(), Err
     }
     let batch = Columns::of(transitions);
     let mut client = store.client().await?;
-    let (lock, recipients, messages, attempts, acceptances) = tokio::try_join!(
-        biased;
+    let (lock, recipients, messages, attempts, acceptances) = try_join5(
         client.prepare_cached(LOCK),
         client.prepare_cached(RECIPIENTS),
         client.prepare_cached(MESSAGES),
         client.prepare_cached(ATTEMPTS),
         client.prepare_cached(ACCEPTANCES),
-    )?;
+    )
+    .await?;
     let transaction = client.transaction().await?;
     let (sent, sending) = (Status::Sent.rank(), Status::Sending.rank());
     let (queued, suppressed) = (Status::Queued.rank(), Status::Suppressed.rank());
     let Columns { ids, tenants, attempt, to, due, look_ups, outcome, code, words, accepted } = &batch;
-    tokio::try_join!(
-        biased;
+    try_join5(
         transaction.execute(&lock, &[ids, tenants]),
         transaction.execute(&recipients, &[ids, tenants, attempt, to, &sent, &sending]),
         transaction.execute(
@@ -94,7 +94,8 @@ pub async fn record(store: &Store, transitions: &[Transition]) -> Result<(), Err
             &acceptances,
             &[&accepted.ids, &accepted.tenants, &accepted.keys, &accepted.numbers, &accepted.uuids],
         ),
-    )?;
+    )
+    .await?;
     transaction.commit().await?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use deadpool_postgres::Transaction;
 use domain::Status;
+use futures_util::future::try_join4;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -71,21 +72,21 @@ pub(crate) async fn apply(transaction: &Transaction<'_>, moves: &[Move]) -> Resu
     let tenants: Vec<Uuid> = moves.iter().map(|next| next.tenant).collect();
     let keys: Vec<&str> = moves.iter().map(|next| next.email_key.as_str()).collect();
     let statuses: Vec<Option<i16>> = moves.iter().map(|next| next.status).collect();
-    let (lock, recipients, proven, settle) = tokio::try_join!(
-        biased;
+    let (lock, recipients, proven, settle) = try_join4(
         transaction.prepare_cached(LOCK),
         transaction.prepare_cached(RECIPIENTS),
         transaction.prepare_cached(PROVEN),
         transaction.prepare_cached(MESSAGES),
-    )?;
+    )
+    .await?;
     let (sent, suppressed) = (Status::Sent.rank(), Status::Suppressed.rank());
     // Polled together, these go out in this order in one round trip; each sees what those before it did.
-    tokio::try_join!(
-        biased;
+    try_join4(
         transaction.execute(&lock, &[&messages, &tenants]),
         transaction.execute(&recipients, &[&messages, &tenants, &keys, &statuses]),
         transaction.execute(&proven, &[&messages, &tenants, &sent]),
         transaction.execute(&settle, &[&messages, &tenants, &suppressed]),
-    )?;
+    )
+    .await?;
     Ok(())
 }

@@ -49,7 +49,7 @@ impl From<tokio_postgres::Error> for Error {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(state) = error.code() else {
             // No SQLSTATE: the connection broke, or a value could not be converted.
-            return if error.is_closed() || is_io(&error) {
+            return if error.is_closed() || lost(&error) {
                 Self::Unavailable(Box::new(error))
             } else {
                 Self::Refused(error)
@@ -65,8 +65,9 @@ impl From<tokio_postgres::Error> for Error {
     }
 }
 
-fn is_io(error: &tokio_postgres::Error) -> bool {
-    std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>())
+/// Whether the cause is the connection: an I/O error, or (without any cause) the time limit of connecting.
+fn lost(error: &tokio_postgres::Error) -> bool {
+    std::error::Error::source(error).is_none_or(<dyn std::error::Error>::is::<std::io::Error>)
 }
 
 /// Whether a SQLSTATE stands for a state of affairs that passes by itself

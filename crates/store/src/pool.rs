@@ -1,6 +1,5 @@
 //! The connections to Postgres, bounded in number and in every wait.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{
@@ -103,6 +102,3 @@ impl std::fmt::Debug for Store {
         f.debug_struct("Store").field("usage", &self.usage()).finish()
     }
 }
-
-/// A keyring that many parts of a process share.
-pub type SharedKeyring = Arc<crate::Keyring>;

@@ -1,0 +1,88 @@
+//! Consuming in batches.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lapin::Connection;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::lane::Lane;
+use crate::supervisor::Supervisor;
+use crate::{BrokerUrl, Delivery, Publisher, Queue, State, Verdict};
+
+/// How a queue is consumed.
+#[derive(Debug, Clone)]
+pub struct ConsumerSettings {
+    /// The queue.
+    pub queue: Queue,
+    /// Batches in progress at once, each on a channel of its own.
+    pub lanes: usize,
+    /// Deliveries on each channel that are not acknowledged yet: what one lane may hold in memory.
+    pub prefetch: u16,
+    /// Most deliveries of one batch.
+    pub batch: usize,
+    /// Bytes of bodies after which a batch is closed.
+    pub batch_bytes: usize,
+    /// How long an incomplete batch waits for company while others are arriving.
+    pub linger: Duration,
+}
+
+/// Processes batches.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers one verdict for each delivery, in order. Never called twice at once for the same delivery; called again
+    /// for it after [`Verdict::RetryLater`], and by any process after a crash: processing must be idempotent.
+    fn handle(&self, batch: &[Delivery]) -> impl Future<Output = Vec<Verdict>> + Send;
+}
+
+/// Starts consuming on a connection of its own, on `tracker`. On shutdown no more is taken, what is in progress is
+/// finished and acknowledged, and the rest goes back to the queue.
+pub fn start<H: Handler>(
+    url: BrokerUrl,
+    settings: ConsumerSettings,
+    handler: Arc<H>,
+    dead_letters: Publisher,
+    (tracker, shutdown): (&TaskTracker, CancellationToken),
+) -> watch::Receiver<State> {
+    let (sender, state) = watch::channel(State::Down("starting".to_owned()));
+    let name = format!("raven-worker {}", settings.queue.name());
+    let supervisor = Supervisor { url, name, state: Arc::new(sender), shutdown: shutdown.clone() };
+    tracker.spawn(supervisor.run(move |connection| {
+        session(connection, settings.clone(), Arc::clone(&handler), dead_letters.clone(), shutdown.clone())
+    }));
+    state
+}
+
+async fn session<H: Handler>(
+    connection: Arc<Connection>,
+    settings: ConsumerSettings,
+    handler: Arc<H>,
+    dead_letters: Publisher,
+    shutdown: CancellationToken,
+) -> String {
+    let mut lanes = JoinSet::new();
+    for number in 0..settings.lanes.max(1) {
+        let lane = Lane {
+            number,
+            settings: settings.clone(),
+            handler: Arc::clone(&handler),
+            dead_letters: dead_letters.clone(),
+            shutdown: shutdown.clone(),
+        };
+        let connection = Arc::clone(&connection);
+        lanes.spawn(async move { lane.run(&connection).await });
+    }
+    // Lanes are never cut off: each ends by itself, after the batch that it has in hand.
+    let mut why = "shutting down".to_owned();
+    while let Some(ended) = lanes.join_next().await {
+        match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(reason)) => why = reason,
+            Err(fault) => why = fault.to_string(),
+        }
+    }
+    why
+}

@@ -1,0 +1,120 @@
+//! Keeps one role's connection: connects, declares, runs the role, and begins again, for ever.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use lapin::{Connection, Event};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::connection::{BrokerUrl, connect};
+use crate::{State, topology};
+
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+const MOST_BACKOFF: Duration = Duration::from_secs(3);
+/// A connection that lasted this long was a good one: the next backoff begins anew.
+const GOOD: Duration = Duration::from_secs(10);
+/// Closing waits for the broker no longer than this; while blocked it would not answer at all.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// One role's connection.
+pub(crate) struct Supervisor {
+    pub(crate) url: BrokerUrl,
+    /// The role, as logs and the broker's list of connections show it.
+    pub(crate) name: String,
+    pub(crate) state: Arc<watch::Sender<State>>,
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl Supervisor {
+    /// Runs `role` on one connection after the other until shutdown. `role` gets the connection, and returns when
+    /// that can no longer be used or shutdown was asked for.
+    pub(crate) async fn run<F, R>(self, role: F)
+    where
+        F: Fn(Arc<Connection>) -> R,
+        R: Future<Output = String>,
+    {
+        let mut backoff = FIRST_BACKOFF;
+        while !self.shutdown.is_cancelled() {
+            let started = tokio::time::Instant::now();
+            let why = self.once(&role).await;
+            self.set(State::Down(why));
+            if started.elapsed() >= GOOD {
+                backoff = FIRST_BACKOFF;
+            }
+            let wait = backoff.mul_f64(0.5 + fastrand::f64() / 2.0);
+            backoff = (backoff * 2).min(MOST_BACKOFF);
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.shutdown.cancelled() => {}
+            }
+        }
+    }
+
+    async fn once<F, R>(&self, role: &F) -> String
+    where
+        F: Fn(Arc<Connection>) -> R,
+        R: Future<Output = String>,
+    {
+        let connection = tokio::select! {
+            connection = connect(&self.url, &self.name) => connection,
+            () = self.shutdown.cancelled() => return "shutting down".to_owned(),
+        };
+        let connection = match connection {
+            Ok(connection) => Arc::new(connection),
+            Err(why) => return why,
+        };
+        // The only listener of this connection: a second one would take events away from it.
+        let mut events = connection.events_listener();
+        let role = async {
+            if let Err(fault) = declare(&connection).await {
+                return format!("the topology cannot be declared: {fault}");
+            }
+            self.set(State::Up);
+            role(Arc::clone(&connection)).await
+        };
+        tokio::pin!(role);
+        let why = loop {
+            tokio::select! {
+                why = &mut role => break why,
+                Some(event) = events.next() => self.observe(event),
+            }
+        };
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, connection.close(200, "done".into())).await;
+        why
+    }
+
+    fn observe(&self, event: Event) {
+        match event {
+            Event::ConnectionBlocked(why) => self.set(State::Blocked(why)),
+            Event::ConnectionUnblocked => self.set(State::Up),
+            // The role notices by itself, and ends when it has finished what it can; until then nothing new begins.
+            Event::Error(fault) => self.set(State::Down(fault.to_string())),
+            _ => {}
+        }
+    }
+
+    /// Tells a new state, once.
+    fn set(&self, next: State) {
+        self.state.send_if_modified(|state| {
+            let changed = std::mem::discriminant(state) != std::mem::discriminant(&next);
+            if changed {
+                match &next {
+                    State::Up => tracing::info!(role = %self.name, "broker: {next}"),
+                    _ if self.shutdown.is_cancelled() => {}
+                    _ => tracing::warn!(role = %self.name, "broker: {next}"),
+                }
+            }
+            *state = next;
+            changed
+        });
+    }
+}
+
+async fn declare(connection: &Connection) -> Result<(), lapin::Error> {
+    let channel = connection.create_channel().await?;
+    topology::declare(&channel).await?;
+    channel.close(200, "declared".into()).await
+}

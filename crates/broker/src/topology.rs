@@ -1,0 +1,118 @@
+//! Exchanges and queues: declared here, idempotently, by every process at every connection.
+//!
+//! ```text
+//! raven (direct) ── send ──► sends          raven.unrouted (fanout) ──► unrouted
+//!        │       └─ event ─► events                ▲
+//!        └─ alternate exchange ────────────────────┘
+//! raven.dead (direct) ── dead ──► dead-letters     ◄── sends, events (delivery limit)
+//! ```
+//!
+//! All queues are quorum queues, since those fsync before they confirm and count deliveries. The delivery limit is
+//! always explicit: without one RabbitMQ 4 drops a message after 20 returns, and 3.x never. Dead lettering is
+//! at-least-once, for which the source must reject publishes when it is full. Every key here is known to RabbitMQ
+//! 3.10, 3.13 and 4; arguments can't be changed later, so another shape needs another name.
+
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, ExchangeKind};
+
+const EXCHANGE: &str = "raven";
+const UNROUTED: &str = "raven.unrouted";
+const DEAD: &str = "raven.dead";
+
+/// Returns after which a message is taken for the cause of its consumers' deaths. Each loss of a connection returns
+/// all that was delivered and not acknowledged, so this is generous; nothing is lost, it is dead-lettered.
+const DELIVERY_LIMIT: i32 = 200;
+/// Looking at parked messages counts as a delivery on RabbitMQ 4.0 to 4.2, and must never drop one.
+const PARKED_DELIVERY_LIMIT: i32 = 1_000_000;
+
+/// A queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Queue {
+    /// Messages to send.
+    Sends,
+    /// Webhook bodies to record.
+    Events,
+    /// What could not be processed, with the reason.
+    DeadLetters,
+    /// What no queue was bound for; empty unless somebody changes the topology by hand.
+    Unrouted,
+}
+
+impl Queue {
+    /// Its name at the broker.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sends => "sends",
+            Self::Events => "events",
+            Self::DeadLetters => "dead-letters",
+            Self::Unrouted => "unrouted",
+        }
+    }
+
+    /// The exchange and routing key that lead to it.
+    pub(crate) const fn route(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Sends => (EXCHANGE, "send"),
+            Self::Events => (EXCHANGE, "event"),
+            Self::DeadLetters => (DEAD, "dead"),
+            Self::Unrouted => (UNROUTED, ""),
+        }
+    }
+
+    fn arguments(self) -> FieldTable {
+        let mut arguments = table([("x-queue-type", text("quorum")), ("x-overflow", text("reject-publish"))]);
+        match self {
+            Self::Sends | Self::Events => {
+                arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
+                arguments.insert("x-dead-letter-exchange".into(), text(DEAD));
+                arguments.insert("x-dead-letter-routing-key".into(), text("dead"));
+                arguments.insert("x-dead-letter-strategy".into(), text("at-least-once"));
+            }
+            Self::DeadLetters | Self::Unrouted => {
+                arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(PARKED_DELIVERY_LIMIT));
+            }
+        }
+        arguments
+    }
+}
+
+fn text(value: &str) -> AMQPValue {
+    AMQPValue::LongString(value.into())
+}
+
+fn table<const N: usize>(entries: [(&str, AMQPValue); N]) -> FieldTable {
+    let mut table = FieldTable::default();
+    for (key, value) in entries {
+        table.insert(key.into(), value);
+    }
+    table
+}
+
+/// Declares everything. A declaration that clashes with what is there closes the channel with
+/// `PRECONDITION_FAILED`; the error names the argument.
+pub async fn declare(channel: &Channel) -> Result<(), lapin::Error> {
+    let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    let alternate = table([("alternate-exchange", text(UNROUTED))]);
+    channel
+        .exchange_declare(UNROUTED.into(), ExchangeKind::Fanout, durable, FieldTable::default())
+        .await?;
+    channel.exchange_declare(DEAD.into(), ExchangeKind::Direct, durable, FieldTable::default()).await?;
+    channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Direct, durable, alternate).await?;
+    // The targets of dead lettering first, so that no source ever points at nothing.
+    for queue in [Queue::Unrouted, Queue::DeadLetters, Queue::Sends, Queue::Events] {
+        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        let (exchange, key) = queue.route();
+        channel.queue_declare(queue.name().into(), options, queue.arguments()).await?;
+        channel
+            .queue_bind(
+                queue.name().into(),
+                exchange.into(),
+                key.into(),
+                QueueBindOptions::default(),
+                FieldTable::default(),
+            )
+            .await?;
+    }
+    Ok(())
+}

@@ -79,19 +79,20 @@ impl Supervisor {
         let why = loop {
             tokio::select! {
                 why = &mut role => break why,
-                Some(event) = events.next() => self.observe(event),
+                Some(event) = events.next() => self.observe(event, &connection),
             }
         };
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, connection.close(200, "done".into())).await;
         why
     }
 
-    fn observe(&self, event: Event) {
+    fn observe(&self, event: Event, connection: &Connection) {
         match event {
             Event::ConnectionBlocked(why) => self.set(State::Blocked(why)),
             Event::ConnectionUnblocked => self.set(State::Up),
             // The role notices by itself, and ends when it has finished what it can; until then nothing new begins.
-            Event::Error(fault) => self.set(State::Down(fault.to_string())),
+            // An error of one channel comes here as well, and leaves the connection good.
+            Event::Error(fault) if !connection.status().connected() => self.set(State::Down(fault.to_string())),
             _ => {}
         }
     }

@@ -1,1 +1,16 @@
+//! All that Mailjet says and expects on the wire.
+//!
+//! Guarantees: every failure of a send becomes one of the four outcomes of [`domain::Outcome`], and only what certainly
+//! did not reach Mailjet is called "not sent"; ids stay exact (they exceed 2^53, so no number goes through a float);
+//! what cannot be understood is kept, not refused.
+//!
+//! This crate must never decide when to try again, and the way of an accepted message into the queue must not need it.
 
+mod answer;
+mod client;
+pub mod events;
+mod look_up;
+mod request;
+
+pub use client::{Client, Credentials, InvalidUrl, LookUp, SendAnswer};
+pub use request::Outgoing;

@@ -7,8 +7,11 @@ use deadpool_postgres::{
 };
 use rustls_platform_verifier::ConfigVerifierExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio_postgres::NoTls;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
+use tokio_postgres::{Client, Config, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::Error;
@@ -21,6 +24,41 @@ const SESSION: &str = "set statement_timeout = '30s'; set lock_timeout = '20s'; 
 #[derive(Clone)]
 pub struct Store {
     pool: Pool,
+}
+
+/// Connects on the runtime that prepared the store, whichever runtime asks: a connection that lived on the one thread
+/// of an HTTP worker would wait for that worker's requests, and die with it.
+struct On<T> {
+    runtime: Handle,
+    tls: T,
+}
+
+impl<T> Connect for On<T>
+where
+    T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
+    T::Stream: Send + Sync,
+    T::TlsConnect: Send + Sync,
+    <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+{
+    fn connect(&self, config: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
+        let (config, tls, runtime) = (config.clone(), self.tls.clone(), self.runtime.clone());
+        let connecting = self.runtime.spawn(async move {
+            let (client, connection) = config.connect(tls).await?;
+            let task = runtime.spawn(async move {
+                if let Err(fault) = connection.await {
+                    tracing::debug!(%fault, "a database connection ended");
+                }
+            });
+            Ok((client, task))
+        });
+        Box::pin(async move {
+            match connecting.await {
+                Ok(connected) => connected,
+                // The runtime is ending. There is no error to make of that; the pool's time limit will end the wait.
+                Err(_) => std::future::pending().await,
+            }
+        })
+    }
 }
 
 /// The text of `DATABASE_URL` is no Postgres URL.
@@ -38,7 +76,7 @@ impl Store {
     /// Prepares up to `connections` connections to `url`; the first is made when it is needed, so the database need
     /// not be there yet. With `sslmode=require` the server's certificate is verified; otherwise TLS is not used.
     pub fn new(url: &SecretString, connections: usize) -> Result<Self, InvalidUrl> {
-        let mut config: tokio_postgres::Config =
+        let mut config: Config =
             url.expose_secret().parse().map_err(|_| InvalidUrl::Syntax)?;
         if config.get_hosts().is_empty() {
             return Err(InvalidUrl::Syntax);
@@ -48,13 +86,14 @@ impl Store {
         }
         config.keepalives_idle(Duration::from_secs(15)).tcp_user_timeout(Duration::from_secs(20));
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let runtime = Handle::current();
         let manager = if config.get_ssl_mode() == SslMode::Require {
             let tls = rustls::ClientConfig::with_platform_verifier()
                 .map_err(|fault| InvalidUrl::Tls(fault.to_string()))?;
-            Manager::from_config(config, MakeRustlsConnect::new(tls), recycling)
+            Manager::from_connect(config, On { runtime, tls: MakeRustlsConnect::new(tls) }, recycling)
         } else {
             config.ssl_mode(SslMode::Disable);
-            Manager::from_config(config, NoTls, recycling)
+            Manager::from_connect(config, On { runtime, tls: NoTls }, recycling)
         };
         let bounds = Hook::async_fn(|client, _| {
             Box::pin(async move { client.batch_execute(SESSION).await.map_err(HookError::Backend) })

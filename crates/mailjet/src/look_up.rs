@@ -1,0 +1,83 @@
+//! Reading `GET /v3/REST/message`.
+
+use domain::address::key_of;
+use domain::{Acceptance, MessageId, Reason};
+use reqwest::StatusCode;
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::answer::exact;
+use crate::client::LookUp;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Page {
+    data: Vec<Row>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct Row {
+    #[serde(rename = "ID")]
+    id: Value,
+    #[serde(rename = "UUID")]
+    uuid: Value,
+    #[serde(rename = "CustomID")]
+    custom_id: Value,
+    contact_alt: Value,
+}
+
+pub(crate) fn read(status: StatusCode, body: &[u8], id: MessageId) -> LookUp {
+    if !status.is_success() {
+        let words = format!("Mailjet answered {status} to the question what became of the message.");
+        return LookUp::Unavailable(Reason::new(format!("http_{}", status.as_u16()), words));
+    }
+    let Ok(page) = serde_json::from_slice::<Page>(body) else {
+        let words = "Mailjet's answer to the question what became of the message cannot be read.";
+        return LookUp::Unavailable(Reason::new("answer_unreadable", words));
+    };
+    let ours: Vec<Acceptance> = page.data.into_iter().filter(|row| row.is_of(id)).map(Row::acceptance).collect();
+    if ours.is_empty() { LookUp::NotHeard } else { LookUp::Found(ours) }
+}
+
+impl Row {
+    fn is_of(&self, id: MessageId) -> bool {
+        self.custom_id.as_str().and_then(|text| Uuid::try_parse(text).ok()) == Some(id.0)
+    }
+
+    fn acceptance(self) -> Acceptance {
+        Acceptance {
+            email_key: self.contact_alt.as_str().map(key_of).unwrap_or_default(),
+            message_id: exact(&self.id).filter(|&id| id != 0),
+            message_uuid: self.uuid.as_str().and_then(|text| Uuid::try_parse(text).ok()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: MessageId = MessageId(Uuid::from_u128(0xabc));
+
+    #[test]
+    fn rows_of_other_messages_prove_nothing() {
+        let body = br#"{"Count":1,"Data":[{"ID":"5","CustomID":"something-else","ContactAlt":"a@b.co"}],"Total":1}"#;
+        assert_eq!(read(StatusCode::OK, body, ID), LookUp::NotHeard);
+    }
+
+    #[test]
+    fn our_rows_bring_the_ids() {
+        let body = format!(r#"{{"Data":[{{"ID":1152921505370435001,"CustomID":"{ID}","ContactAlt":"A@b.co"}}]}}"#);
+        let LookUp::Found(rows) = read(StatusCode::OK, body.as_bytes(), ID) else { panic!("not found") };
+        assert_eq!(rows[0].message_id, Some(1_152_921_505_370_435_001));
+        assert_eq!(rows[0].email_key, "a@b.co");
+    }
+
+    #[test]
+    fn a_failing_look_up_is_no_answer() {
+        assert!(matches!(read(StatusCode::INTERNAL_SERVER_ERROR, b"", ID), LookUp::Unavailable(_)));
+        assert!(matches!(read(StatusCode::OK, b"<html>", ID), LookUp::Unavailable(_)));
+    }
+}

@@ -1,0 +1,155 @@
+//! Reading settings from the environment.
+
+use std::collections::HashMap;
+use std::fmt::{self, Display, Write as _};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use secrecy::SecretString;
+
+/// One setting: what `--help` says of it, and how it is read.
+#[derive(Debug)]
+pub struct Variable {
+    /// Its name in the environment.
+    pub name: &'static str,
+    /// What it is when it is not set; none when it must be set.
+    pub default: Option<&'static str>,
+    /// What it means, in one line.
+    pub meaning: &'static str,
+}
+
+/// The variables of a process, read once.
+#[derive(Clone, Default)]
+pub struct Environment(HashMap<String, String>);
+
+/// A setting that cannot be used: one line that names the variable and the fix.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{variable} {fault}")]
+pub struct Invalid {
+    variable: String,
+    fault: String,
+}
+
+impl Environment {
+    /// The environment of this process. For each `NAME_FILE` whose `NAME` is not set, `NAME` is the content of that
+    /// file, as container platforms hand secrets over.
+    pub fn of_process() -> Result<Self, Invalid> {
+        let mut variables: HashMap<String, String> = std::env::vars().collect();
+        let files: Vec<(String, String)> = variables
+            .iter()
+            .filter_map(|(name, path)| Some((name.strip_suffix("_FILE")?.to_owned(), path.clone())))
+            .filter(|(name, _)| is_ours(name) && !variables.contains_key(name))
+            .collect();
+        for (name, path) in files {
+            let content = std::fs::read_to_string(&path).map_err(|fault| Invalid {
+                variable: format!("{name}_FILE"),
+                fault: format!("names {path}, which cannot be read: {fault}"),
+            })?;
+            variables.insert(name, content.trim_end().to_owned());
+        }
+        Ok(Self(variables))
+    }
+
+    /// An environment of these variables only.
+    pub fn of<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        Self(variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    /// A setting as `parse` reads it.
+    pub fn read<T, E: Display>(
+        &self,
+        variable: &Variable,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<T, Invalid> {
+        let value = self.0.get(variable.name).map(String::as_str).filter(|value| !value.is_empty());
+        let Some(value) = value.or(variable.default) else {
+            return Err(variable.invalid(format!("is not set; set it to: {}", variable.meaning)));
+        };
+        parse(value).map_err(|fault| variable.invalid(fault.to_string()))
+    }
+
+    /// A setting that may be missing.
+    pub fn optional(&self, variable: &Variable) -> Option<String> {
+        self.0.get(variable.name).filter(|value| !value.is_empty()).cloned()
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Environment")
+    }
+}
+
+fn is_ours(name: &str) -> bool {
+    name.starts_with("RAVEN_") || matches!(name, "DATABASE_URL" | "AMQP_URL")
+}
+
+impl Variable {
+    /// The fault of this setting.
+    pub fn invalid(&self, fault: impl Into<String>) -> Invalid {
+        Invalid { variable: self.name.to_owned(), fault: fault.into() }
+    }
+}
+
+/// Reads a time span such as `250ms`, `5s`, `1h 30m`.
+pub fn duration(text: &str) -> Result<Duration, &'static str> {
+    let span: SignedDuration = text.parse().map_err(|_| "is not a time span such as 250ms, 5s or 1h")?;
+    Duration::try_from(span).map_err(|_| "is a negative time span")
+}
+
+/// Reads an address to listen on.
+pub fn listen(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "is not an address such as 127.0.0.1:8080")
+}
+
+/// Reads a number from 1.
+pub fn count(text: &str) -> Result<usize, &'static str> {
+    text.parse().ok().filter(|&number| number > 0).ok_or("is not a whole number from 1")
+}
+
+/// Keeps a text that is not to be shown.
+pub fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
+    Ok(SecretString::from(text))
+}
+
+/// What `--help` prints of these settings.
+pub fn help(variables: &[&Variable]) -> String {
+    let mut text = String::from("Settings (environment; NAME_FILE names a file that holds the value):\n");
+    for variable in variables {
+        let default = variable.default.map_or("required".to_owned(), |value| format!("default {value}"));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {:<24} {} ({default})", variable.name, variable.meaning);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPAN: Variable = Variable { name: "SPAN", default: Some("5s"), meaning: "how long" };
+    const URL: Variable = Variable { name: "URL", default: None, meaning: "where, e.g. http://x" };
+
+    #[test]
+    fn defaults_hold_when_nothing_is_set() {
+        assert_eq!(Environment::default().read(&SPAN, duration), Ok(Duration::from_secs(5)));
+        let empty = Environment::of([("SPAN", "")]);
+        assert_eq!(empty.read(&SPAN, duration), Ok(Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn a_fault_names_the_variable_and_the_fix() {
+        let missing = Environment::default().read(&URL, listen).unwrap_err();
+        assert_eq!(missing.to_string(), "URL is not set; set it to: where, e.g. http://x");
+        let wrong = Environment::of([("SPAN", "soon")]).read(&SPAN, duration).unwrap_err();
+        assert_eq!(wrong.to_string(), "SPAN is not a time span such as 250ms, 5s or 1h");
+    }
+
+    #[test]
+    fn spans_are_read() {
+        let read = |text| duration(text).map(|span| span.as_millis());
+        assert_eq!([read("10ms"), read("1h"), read("1m 30s")], [Ok(10), Ok(3_600_000), Ok(90_000)]);
+        assert!(read("-5s").is_err() && read("5").is_err());
+    }
+}

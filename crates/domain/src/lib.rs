@@ -8,6 +8,7 @@
 pub mod address;
 pub mod api_key;
 pub mod event;
+pub mod headers;
 pub mod ids;
 pub mod limits;
 pub mod message;

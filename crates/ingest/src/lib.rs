@@ -1,1 +1,94 @@
+//! `raven-ingest`: takes sends and webhooks onto the queue, and serves the management API beside that.
+//!
+//! Guarantees of the door (`door`): 200 is answered only after RabbitMQ confirmed a persistent, routed message on a
+//! quorum queue; anything else is an error that says whether to try again. An accepted send or webhook never waits for
+//! Postgres: keys, tenants and tokens come from a cache (`directory`) that goes on serving while Postgres is away.
+//!
+//! This crate must never call Mailjet on the way to a 200.
 
+pub mod app;
+mod auth;
+mod body;
+mod directory;
+mod door;
+mod health;
+mod manage;
+mod metering;
+mod page;
+mod problem;
+mod read;
+mod resource;
+pub mod settings;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use actix_web::HttpServer;
+use anyhow::Context as _;
+use broker::{Publisher, PublisherSettings};
+use service::telemetry;
+use store::Store;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::Parts;
+use crate::directory::Directory;
+use crate::door::Replays;
+use crate::settings::Settings;
+
+/// Connections that one worker thread of the HTTP server holds open.
+const CONNECTIONS: usize = 20_000;
+
+/// Serves until `shutdown`; then answers what has begun, and ends.
+pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(settings.listen)
+        .with_context(|| format!("RAVEN_LISTEN: cannot listen on {}", settings.listen))?;
+    let address = listener.local_addr()?;
+    let (tracker, background) = (TaskTracker::new(), CancellationToken::new());
+    let store = Store::new(&settings.database, settings.database_connections).context("DATABASE_URL")?;
+    let publisher = Publisher::start(
+        settings.broker.clone(),
+        PublisherSettings {
+            name: "raven-ingest publisher".to_owned(),
+            channels: settings.publish_channels,
+            timeout: settings.publish_timeout,
+        },
+        &tracker,
+        background.clone(),
+    );
+    let directory = Directory::new(store.clone());
+    tracker.spawn(directory.clone().keep_fresh(background.clone()));
+    let database = health::watch_database(store.clone(), &tracker, background.clone());
+    let metrics = telemetry::start_metrics();
+    tracker.spawn(telemetry::keep_up(metrics.clone(), background.clone()));
+    let parts = Parts {
+        ops: health::ops(publisher.state(), database.clone(), shutdown.clone(), metrics),
+        replays: Arc::new(Replays::new(store.clone(), database)),
+        directory,
+        publisher,
+        store: store.clone(),
+        keyring: Arc::new(settings.keyring),
+        public_url: settings.public_url.unwrap_or_else(|| format!("http://{address}")).into(),
+    };
+    let server = HttpServer::new(move || app::build(&parts))
+        .max_connections(CONNECTIONS)
+        .shutdown_timeout(settings.shutdown_grace.as_secs())
+        .disable_signals()
+        .listen(listener)?
+        .run();
+    tracing::info!(%address, "listening");
+    let handle = server.handle();
+    let stop = async {
+        shutdown.cancelled().await;
+        handle.stop(true).await;
+    };
+    let (served, ()) = tokio::join!(server, stop);
+    // Only now, when no request is left that could need it.
+    background.cancel();
+    tracker.close();
+    if tokio::time::timeout(settings.shutdown_grace, tracker.wait()).await.is_err() {
+        tracing::warn!(tasks = tracker.len(), "ended with tasks still at work");
+    }
+    store.close();
+    served.context("the HTTP server failed")
+}

@@ -1,0 +1,64 @@
+//! The application, apart from its socket.
+
+use std::sync::Arc;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::web::{Data, ServiceConfig};
+use actix_web::{App, Error, middleware, web};
+use broker::Publisher;
+use service::ops::{self, Ops};
+use store::{Keyring, Store};
+
+use crate::directory::Directory;
+use crate::door::Replays;
+use crate::problem::{Code, Problem};
+use crate::{door, manage, metering, read};
+
+/// What handlers are given, each only what it asks for.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub(crate) ops: Ops,
+    pub(crate) directory: Directory,
+    pub(crate) replays: Arc<Replays>,
+    pub(crate) publisher: Publisher,
+    pub(crate) store: Store,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) public_url: Arc<str>,
+}
+
+/// Mounts every route.
+pub(crate) fn build(
+    parts: &Parts,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    App::new()
+        .app_data(Data::new(parts.directory.clone()))
+        .app_data(Data::from(Arc::clone(&parts.replays)))
+        .app_data(Data::new(parts.publisher.clone()))
+        .app_data(Data::new(parts.store.clone()))
+        .app_data(Data::from(Arc::clone(&parts.keyring)))
+        .app_data(Data::from(Arc::clone(&parts.public_url)))
+        .wrap(middleware::from_fn(metering::count))
+        .configure(ops::routes(&parts.ops))
+        .configure(api)
+        .default_service(web::to(nowhere))
+}
+
+/// The routes of the API. Where two areas share a path, the path stands here once.
+fn api(config: &mut ServiceConfig) {
+    door::routes(config);
+    read::routes(config);
+    manage::routes(config);
+}
+
+async fn nowhere() -> Problem {
+    Problem::new(Code::NotFound, "There is nothing at this address.")
+}

@@ -1,0 +1,90 @@
+//! Lists in pages: `limit`, `cursor`, `nextCursor`.
+
+use std::collections::HashMap;
+
+use actix_web::HttpRequest;
+use actix_web::web::Query;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+
+use crate::problem::{Fault, Problem};
+
+const DEFAULT: usize = 50;
+const MOST: usize = 500;
+
+/// One page of a list.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Page<T> {
+    pub(crate) data: Vec<T>,
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// The parameters of a list, read strictly: a misspelt filter must not list everything.
+pub(crate) struct Parameters {
+    values: HashMap<String, String>,
+    faults: Vec<Fault>,
+}
+
+impl Parameters {
+    pub(crate) fn of(request: &HttpRequest) -> Self {
+        let query = Query::<Vec<(String, String)>>::from_query(request.query_string());
+        let values = query.map(|query| query.into_inner().into_iter().collect()).unwrap_or_default();
+        Self { values, faults: Vec::new() }
+    }
+
+    /// A parameter as `read` understands it.
+    pub(crate) fn take<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        match read(&self.values.remove(name)?) {
+            Ok(value) => Some(value),
+            Err(detail) => {
+                self.faults.push(Fault { pointer: format!("?{name}"), detail });
+                None
+            }
+        }
+    }
+
+    /// How many rows a page has.
+    pub(crate) fn limit(&mut self) -> usize {
+        let read = |text: &str| {
+            text.parse()
+                .ok()
+                .filter(|limit| (1..=MOST).contains(limit))
+                .ok_or_else(|| format!("is not a number from 1 to {MOST}"))
+        };
+        self.take("limit", read).unwrap_or(DEFAULT)
+    }
+
+    /// Where the page before ended.
+    pub(crate) fn cursor<T>(&mut self, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        self.take("cursor", |text| {
+            let plain = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            plain.as_deref().and_then(read).ok_or_else(|| "is not a cursor of this list".to_owned())
+        })
+    }
+
+    /// Ends the reading: what is left over was not understood.
+    pub(crate) fn finish(mut self) -> Result<(), Problem> {
+        let unknown = self.values.into_keys().map(|name| Fault {
+            pointer: format!("?{name}"),
+            detail: "is not a parameter of this list".to_owned(),
+        });
+        self.faults.extend(unknown);
+        self.faults.sort_by(|a, b| a.pointer.cmp(&b.pointer));
+        if self.faults.is_empty() { Ok(()) } else { Err(Problem::invalid(self.faults)) }
+    }
+}
+
+/// Makes a page of `rows`, of which one more than `limit` was asked for.
+pub(crate) fn page<R, T>(
+    mut rows: Vec<R>,
+    limit: usize,
+    cursor: impl Fn(&R) -> String,
+    view: impl Fn(R) -> T,
+) -> Page<T> {
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next_cursor = rows.last().filter(|_| more).map(|row| URL_SAFE_NO_PAD.encode(cursor(row)));
+    Page { data: rows.into_iter().map(view).collect(), next_cursor }
+}

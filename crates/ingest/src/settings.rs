@@ -1,0 +1,102 @@
+//! The settings of `raven-ingest`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use broker::BrokerUrl;
+use secrecy::SecretString;
+use service::settings::{count, duration, listen, secret};
+use service::{Environment, Invalid, Program, Variable};
+use store::Keyring;
+
+const DATABASE_URL: Variable = Variable {
+    name: "DATABASE_URL",
+    default: None,
+    meaning: "the Postgres database, such as postgres://user:password@host:5432/raven",
+};
+const AMQP_URL: Variable =
+    Variable { name: "AMQP_URL", default: None, meaning: "RabbitMQ, such as amqp://user:password@host:5672/vhost" };
+const ENCRYPTION_KEYS: Variable = Variable {
+    name: "RAVEN_ENCRYPTION_KEYS",
+    default: None,
+    meaning: "keys that seal credentials, as id:base64-of-32-bytes[,id:…]; the first seals, all open",
+};
+const LISTEN: Variable =
+    Variable { name: "RAVEN_LISTEN", default: Some("127.0.0.1:8080"), meaning: "address to listen on" };
+const PUBLIC_URL: Variable = Variable {
+    name: "RAVEN_PUBLIC_URL",
+    default: Some(""),
+    meaning: "base of the webhook URLs that are shown; http:// and the listen address when empty",
+};
+const DATABASE_CONNECTIONS: Variable =
+    Variable { name: "RAVEN_DATABASE_CONNECTIONS", default: Some("10"), meaning: "most connections to Postgres" };
+const PUBLISH_CHANNELS: Variable =
+    Variable { name: "RAVEN_PUBLISH_CHANNELS", default: Some("4"), meaning: "channels that publish to RabbitMQ" };
+const PUBLISH_TIMEOUT: Variable = Variable {
+    name: "RAVEN_PUBLISH_TIMEOUT",
+    default: Some("5s"),
+    meaning: "how long RabbitMQ's confirm may take before the answer is 503",
+};
+const SHUTDOWN_GRACE: Variable =
+    Variable { name: "RAVEN_SHUTDOWN_GRACE", default: Some("25s"), meaning: "drain time on SIGTERM" };
+
+/// The program.
+pub const PROGRAM: Program = Program {
+    name: "raven-ingest",
+    about: "accepts sends and webhooks onto RabbitMQ, and serves the management API",
+    variables: &[
+        &DATABASE_URL,
+        &AMQP_URL,
+        &ENCRYPTION_KEYS,
+        &LISTEN,
+        &PUBLIC_URL,
+        &DATABASE_CONNECTIONS,
+        &PUBLISH_CHANNELS,
+        &PUBLISH_TIMEOUT,
+        &SHUTDOWN_GRACE,
+    ],
+};
+
+/// Everything that can be set; all of it checked.
+#[derive(Debug)]
+pub struct Settings {
+    /// Postgres.
+    pub database: SecretString,
+    /// RabbitMQ.
+    pub broker: BrokerUrl,
+    /// Seals credentials.
+    pub keyring: Keyring,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The base of webhook URLs, if it is not the address that is listened on.
+    pub public_url: Option<String>,
+    /// Most connections to Postgres.
+    pub database_connections: usize,
+    /// Channels that publish.
+    pub publish_channels: usize,
+    /// How long a confirm may take.
+    pub publish_timeout: Duration,
+    /// How long the end may take.
+    pub shutdown_grace: Duration,
+}
+
+impl Settings {
+    /// Reads them all.
+    pub fn read(environment: &Environment) -> Result<Self, Invalid> {
+        let public_url = environment.optional(&PUBLIC_URL).map(|url| url.trim_end_matches('/').to_owned());
+        if public_url.as_deref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+            return Err(PUBLIC_URL.invalid("is not a URL such as https://raven.example.com"));
+        }
+        Ok(Self {
+            database: environment.read(&DATABASE_URL, secret)?,
+            broker: environment.read(&AMQP_URL, BrokerUrl::parse)?,
+            keyring: environment.read(&ENCRYPTION_KEYS, Keyring::parse)?,
+            listen: environment.read(&LISTEN, listen)?,
+            public_url,
+            database_connections: environment.read(&DATABASE_CONNECTIONS, count)?,
+            publish_channels: environment.read(&PUBLISH_CHANNELS, count)?,
+            publish_timeout: environment.read(&PUBLISH_TIMEOUT, duration)?,
+            shutdown_grace: environment.read(&SHUTDOWN_GRACE, duration)?,
+        })
+    }
+}

@@ -1,0 +1,45 @@
+//! `/sim/faults`: what goes wrong.
+
+use std::sync::Arc;
+
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+
+use super::{OrderError, order};
+use crate::{events::post::PostOffice, faults::FaultBoard};
+
+type Board = web::Data<Arc<FaultBoard>>;
+
+/// Mounts the control.
+pub(super) fn mount(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/sim/faults").get(list).post(create).delete(clear))
+        .service(web::resource("/sim/faults/{id}").delete(delete));
+}
+
+async fn create(body: web::Bytes, board: Board) -> Result<HttpResponse, OrderError> {
+    let id = board.add(order(&body)?).map_err(|why| OrderError::Refused(why.to_owned()))?;
+    Ok(HttpResponse::Created().json(json!({ "id": id })))
+}
+
+async fn list(board: Board) -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "data": board.all() }))
+}
+
+async fn clear(board: Board, post: web::Data<Arc<PostOffice>>) -> HttpResponse {
+    board.delete(None);
+    post.release();
+    HttpResponse::NoContent().finish()
+}
+
+async fn delete(
+    id: web::Path<u64>,
+    board: Board,
+    post: web::Data<Arc<PostOffice>>,
+) -> Result<HttpResponse, OrderError> {
+    if board.delete(Some(*id)) == 0 {
+        return Err(OrderError::NotFound("fault"));
+    }
+    post.release();
+    Ok(HttpResponse::NoContent().finish())
+}

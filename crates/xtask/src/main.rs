@@ -1,0 +1,71 @@
+//! `cargo xtask`: the one place that knows how this project is run and tested.
+//!
+//! Guarantee: what a command started is stopped by it or recorded for `cargo xtask down`, and nothing else on the
+//! machine is ever signalled. It holds no product logic and, being the first thing a clean clone compiles, no library
+//! that takes long.
+
+mod account;
+mod down;
+mod files;
+mod http;
+mod interrupt;
+mod os;
+mod packages;
+mod ports;
+mod process;
+mod progress;
+mod secret;
+mod server;
+mod stack;
+mod state;
+mod test;
+mod up;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::interrupt::{Interrupt, Interrupted};
+
+/// Raven's task runner.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Start everything on this machine, send demo mails, and stay until Ctrl-C.
+    ///
+    /// PostgreSQL and RabbitMQ are private instances on free ports; what they store is kept in .raven/.
+    /// `DATABASE_URL` and `AMQP_URL`, if set, are used instead.
+    Up(up::Options),
+    /// Stop what `up --detach` left running.
+    Down(down::Options),
+    /// Run every test, with private servers that lie beside those of `up`.
+    Test(test::Options),
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) if error.is::<Interrupted>() => ExitCode::from(130),
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    let interrupt = Interrupt::listen()?;
+    match cli.command {
+        Task::Up(options) => up::run(&options, &interrupt).map(|()| ExitCode::SUCCESS),
+        Task::Down(options) => down::run(&options, &interrupt).map(|()| ExitCode::SUCCESS),
+        Task::Test(options) => test::run(&options, &interrupt),
+    }
+}

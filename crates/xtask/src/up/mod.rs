@@ -1,0 +1,138 @@
+//! `cargo xtask up`: the whole of Raven on this machine, and mail moving through it.
+
+mod demo;
+mod raven;
+mod services;
+mod summary;
+mod watch;
+
+use anyhow::{Context, Result, ensure};
+
+use self::raven::Raven;
+use self::services::Urls;
+use crate::interrupt::Interrupt;
+use crate::os;
+use crate::process::Foreground;
+use crate::progress::{heading, say};
+use crate::secret;
+use crate::server::{postgres, rabbitmq};
+use crate::stack::{Purpose, Stack};
+use crate::workspace::Workspace;
+
+/// How to start.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Return when all is up; `cargo xtask down` stops it
+    #[arg(long)]
+    detach: bool,
+    /// Delete the data of an earlier `up` first
+    #[arg(long)]
+    fresh: bool,
+    /// Do not create the demo tenant, nor send its mails
+    #[arg(long)]
+    no_demo: bool,
+}
+
+/// What the services and the operator's command are told.
+pub(crate) struct Settings {
+    pub(crate) database_url: String,
+    pub(crate) amqp_url: String,
+    pub(crate) encryption_keys: String,
+    /// RabbitMQ's management page, when the node is ours.
+    pub(crate) management: Option<String>,
+}
+
+/// A command that fails stops what it started, and leaves alone what was running before.
+pub(crate) fn run(options: &Options, interrupt: &Interrupt) -> Result<()> {
+    let workspace = Workspace::find()?;
+    let mut stack = Stack::open(&workspace, Purpose::Up, interrupt)?;
+    let lock = stack.lock()?;
+    stack.reload()?;
+    if options.fresh {
+        stack.stop_all()?;
+        stack.delete_data()?;
+    }
+    let (settings, urls) = start(&workspace, &mut stack).inspect_err(|_| stop_started(&mut stack))?;
+    let raven = Raven::new(&workspace, &settings);
+    let shown = show(options, &stack, &raven, &settings, &urls);
+    let nothing_new = stack.state.started().is_empty();
+    if nothing_new && shown.is_ok() {
+        heading("All of it was running already, and goes on.");
+    }
+    if options.detach && !interrupt.is_set() {
+        if shown.is_err() {
+            say(
+                "everything is still up, to be looked at; logs are in .raven/log, `cargo xtask down` stops it",
+            );
+        }
+        return shown;
+    }
+    shown.inspect_err(|_| stop_started(&mut stack))?;
+    if nothing_new {
+        return Ok(());
+    }
+    drop(lock);
+    watch::until_stopped(stack)
+}
+
+/// From nothing, or from whatever runs, to services that are ready.
+fn start(workspace: &Workspace, stack: &mut Stack) -> Result<(Settings, Urls)> {
+    heading("Servers");
+    let settings = servers(stack)?;
+    heading("Building");
+    build(workspace, &stack.interrupt)?;
+    heading("Raven");
+    Raven::new(workspace, &settings).run(&["migrate"], None).context("the database could not be migrated")?;
+    say("the database is migrated");
+    let urls = services::ensure(workspace, stack, &settings)?;
+    Ok((settings, urls))
+}
+
+fn servers(stack: &mut Stack) -> Result<Settings> {
+    let database_url = match os::var("DATABASE_URL") {
+        Some(url) => given("DATABASE_URL", url),
+        None => postgres::ensure(stack, "raven")?,
+    };
+    let (amqp_url, management) = if let Some(url) = os::var("AMQP_URL") {
+        (given("AMQP_URL", url), None)
+    } else {
+        let urls = rabbitmq::ensure(stack)?;
+        (urls.amqp, Some(urls.management))
+    };
+    let encryption_keys = match os::var("RAVEN_ENCRYPTION_KEYS") {
+        Some(keys) => keys,
+        None => secret::kept(&stack.dir.join("encryption-keys"), secret::encryption_keys)?,
+    };
+    Ok(Settings { database_url, amqp_url, encryption_keys, management })
+}
+
+fn given(name: &str, url: String) -> String {
+    say(format!("{name} is set: using that server"));
+    url
+}
+
+fn build(workspace: &Workspace, interrupt: &Interrupt) -> Result<()> {
+    let mut cargo = workspace.cargo();
+    cargo.args(["build", "--release", "--bins"]);
+    cargo.args(["-p", "ingest", "-p", "worker", "-p", "cli", "-p", "mailjet-sim"]);
+    ensure!(Foreground::new(interrupt).run(&mut cargo)?.success(), "the build failed");
+    Ok(())
+}
+
+/// The demonstration, unless it is not wanted, and what to do next.
+fn show(options: &Options, stack: &Stack, raven: &Raven, settings: &Settings, urls: &Urls) -> Result<()> {
+    let tenant = if options.no_demo { None } else { Some(demo::run(stack, raven, urls)?) };
+    summary::print(settings, urls, tenant.as_ref());
+    Ok(())
+}
+
+fn stop_started(stack: &mut Stack) {
+    let started = stack.state.started().to_vec();
+    if started.is_empty() {
+        return;
+    }
+    heading("Stopping what was started");
+    if let Err(error) = stack.stop_some(|name| started.iter().any(|one| one == name)) {
+        say(format!("{error:#}"));
+    }
+}

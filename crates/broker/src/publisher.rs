@@ -122,7 +122,8 @@ impl Publisher {
             Err(PublishError::Unconfirmed) => "unconfirmed",
         };
         metrics::counter!("raven_publishes_total", "queue" => queue, "outcome" => outcome).increment(1);
-        metrics::histogram!("raven_publish_seconds", "queue" => queue).record(started.elapsed().as_secs_f64());
+        metrics::histogram!("raven_publish_seconds", "queue" => queue)
+            .record(started.elapsed().as_secs_f64());
         result
     }
 
@@ -234,9 +235,8 @@ async fn publish(channel: &Channel, job: Job, timeout: Duration) -> Result<(), S
         .with_app_id("raven".into())
         .with_headers(table);
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    let confirm = async {
-        channel.basic_publish(exchange.into(), key.into(), options, &body, properties).await?.await
-    };
+    let confirm =
+        async { channel.basic_publish(exchange.into(), key.into(), options, &body, properties).await?.await };
     let (answer, channel_is_good) = match tokio::time::timeout(timeout, confirm).await {
         Ok(Ok(Confirmation::Ack(None))) => (Ok(()), Ok(())),
         Ok(Ok(Confirmation::Nack(_))) => (Err(PublishError::Refused), Ok(())),

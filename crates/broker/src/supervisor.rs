@@ -92,7 +92,9 @@ impl Supervisor {
             Event::ConnectionUnblocked => self.set(State::Up),
             // The role notices by itself, and ends when it has finished what it can; until then nothing new begins.
             // An error of one channel comes here as well, and leaves the connection good.
-            Event::Error(fault) if !connection.status().connected() => self.set(State::Down(fault.to_string())),
+            Event::Error(fault) if !connection.status().connected() => {
+                self.set(State::Down(fault.to_string()));
+            }
             _ => {}
         }
     }

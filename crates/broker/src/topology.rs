@@ -94,9 +94,7 @@ fn table<const N: usize>(entries: [(&str, AMQPValue); N]) -> FieldTable {
 pub async fn declare(channel: &Channel) -> Result<(), lapin::Error> {
     let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
     let alternate = table([("alternate-exchange", text(UNROUTED))]);
-    channel
-        .exchange_declare(UNROUTED.into(), ExchangeKind::Fanout, durable, FieldTable::default())
-        .await?;
+    channel.exchange_declare(UNROUTED.into(), ExchangeKind::Fanout, durable, FieldTable::default()).await?;
     channel.exchange_declare(DEAD.into(), ExchangeKind::Direct, durable, FieldTable::default()).await?;
     channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Direct, durable, alternate).await?;
     // The targets of dead lettering first, so that no source ever points at nothing.

@@ -37,7 +37,7 @@ pub(crate) fn build(
         Response = ServiceResponse<impl MessageBody>,
         Error = Error,
         InitError = (),
-    >,
+    > + use<>,
 > {
     App::new()
         .app_data(Data::new(parts.directory.clone()))

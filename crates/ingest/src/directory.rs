@@ -179,7 +179,9 @@ impl Directory {
 async fn ask<T>(look_up: impl Future<Output = Result<T, Error>>) -> Result<T, Problem> {
     match tokio::time::timeout(LOOK_UP, look_up).await {
         Ok(answer) => Ok(answer?),
-        Err(_) => Err(Problem::new(Code::DatabaseUnavailable, "The database did not answer in time. Try again.")),
+        Err(_) => {
+            Err(Problem::new(Code::DatabaseUnavailable, "The database did not answer in time. Try again."))
+        }
     }
 }
 
@@ -191,7 +193,7 @@ mod tests {
     fn what_was_looked_up_before_a_refresh_does_not_get_in_after_it() {
         let cache = Cache::<u8, &str>::new();
         let (_, generation) = cache.get(1);
-        assert_eq!(cache.stale(), []);
+        assert!(cache.stale().is_empty());
         cache.put(1, "old", generation);
         assert_eq!(cache.get(1).0, None);
         let (_, generation) = cache.get(1);

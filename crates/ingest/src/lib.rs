@@ -58,7 +58,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     );
     let directory = Directory::new(store.clone());
     tracker.spawn(directory.clone().keep_fresh(background.clone()));
-    let database = health::watch_database(store.clone(), &tracker, background.clone());
+    let database = store::watch(store.clone(), &tracker, background.clone());
     let metrics = telemetry::start_metrics();
     tracker.spawn(telemetry::keep_up(metrics.clone(), background.clone()));
     let parts = Parts {

@@ -14,8 +14,11 @@ const DATABASE_URL: Variable = Variable {
     default: None,
     meaning: "the Postgres database, such as postgres://user:password@host:5432/raven",
 };
-const AMQP_URL: Variable =
-    Variable { name: "AMQP_URL", default: None, meaning: "RabbitMQ, such as amqp://user:password@host:5672/vhost" };
+const AMQP_URL: Variable = Variable {
+    name: "AMQP_URL",
+    default: None,
+    meaning: "RabbitMQ, such as amqp://user:password@host:5672/vhost",
+};
 const ENCRYPTION_KEYS: Variable = Variable {
     name: "RAVEN_ENCRYPTION_KEYS",
     default: None,
@@ -28,10 +31,16 @@ const PUBLIC_URL: Variable = Variable {
     default: Some(""),
     meaning: "base of the webhook URLs that are shown; http:// and the listen address when empty",
 };
-const DATABASE_CONNECTIONS: Variable =
-    Variable { name: "RAVEN_DATABASE_CONNECTIONS", default: Some("10"), meaning: "most connections to Postgres" };
-const PUBLISH_CHANNELS: Variable =
-    Variable { name: "RAVEN_PUBLISH_CHANNELS", default: Some("4"), meaning: "channels that publish to RabbitMQ" };
+const DATABASE_CONNECTIONS: Variable = Variable {
+    name: "RAVEN_DATABASE_CONNECTIONS",
+    default: Some("10"),
+    meaning: "most connections to Postgres",
+};
+const PUBLISH_CHANNELS: Variable = Variable {
+    name: "RAVEN_PUBLISH_CHANNELS",
+    default: Some("4"),
+    meaning: "channels that publish to RabbitMQ",
+};
 const PUBLISH_TIMEOUT: Variable = Variable {
     name: "RAVEN_PUBLISH_TIMEOUT",
     default: Some("5s"),
@@ -84,7 +93,10 @@ impl Settings {
     /// Reads them all.
     pub fn read(environment: &Environment) -> Result<Self, Invalid> {
         let public_url = environment.optional(&PUBLIC_URL).map(|url| url.trim_end_matches('/').to_owned());
-        if public_url.as_deref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+        if public_url
+            .as_deref()
+            .is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://"))
+        {
             return Err(PUBLIC_URL.invalid("is not a URL such as https://raven.example.com"));
         }
         Ok(Self {

@@ -61,7 +61,8 @@ pub(crate) fn read(status: StatusCode, body: &[u8], sent: &[Outgoing<'_>]) -> Se
 }
 
 fn each(entries: Vec<Entry>, sent: &[Outgoing<'_>]) -> Vec<Outcome> {
-    let missing = || Outcome::Uncertain(Reason::new("answer_incomplete", "Mailjet's answer leaves this message out."));
+    let missing =
+        || Outcome::Uncertain(Reason::new("answer_incomplete", "Mailjet's answer leaves this message out."));
     let mut outcomes: Vec<_> = entries.into_iter().map(outcome).take(sent.len()).collect();
     outcomes.resize_with(sent.len(), missing);
     outcomes
@@ -118,7 +119,9 @@ fn whole(status: StatusCode, error: &WireError) -> SendAnswer {
         ))),
         401 => SendAnswer::All(Outcome::NotSent(reason(
             "unauthorized",
-            format!("401 Unauthorized: Mailjet does not accept the API key or the secret; set them again. {words}"),
+            format!(
+                "401 Unauthorized: Mailjet does not accept the API key or the secret; set them again. {words}"
+            ),
         ))),
         429 => SendAnswer::All(Outcome::NotSent(Reason::new(
             "rate_limited",
@@ -198,7 +201,8 @@ mod tests {
 
     #[test]
     fn sandbox_ids_are_none() {
-        let body = r#"{"Messages":[{"Status":"success","To":[{"Email":"a@b.co","MessageUUID":"","MessageID":0}]}]}"#;
+        let body =
+            r#"{"Messages":[{"Status":"success","To":[{"Email":"a@b.co","MessageUUID":"","MessageID":0}]}]}"#;
         let SendAnswer::Each(outcomes) = read_for(1, 200, body) else { panic!("not each") };
         let Outcome::Accepted(recipients) = &outcomes[0] else { panic!("not accepted") };
         assert_eq!((recipients[0].message_id, recipients[0].message_uuid), (None, None));

@@ -100,12 +100,7 @@ impl Client {
     }
 
     /// Hands messages over in one call (`POST /v3.1/send`). At most 50 recipients in all; the caller sees to that.
-    pub async fn send(
-        &self,
-        account: &Credentials,
-        sandbox: bool,
-        messages: &[Outgoing<'_>],
-    ) -> SendAnswer {
+    pub async fn send(&self, account: &Credentials, sandbox: bool, messages: &[Outgoing<'_>]) -> SendAnswer {
         let request = SendRequest::of(messages, sandbox);
         let sent = self
             .http

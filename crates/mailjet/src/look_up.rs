@@ -37,7 +37,8 @@ pub(crate) fn read(status: StatusCode, body: &[u8], id: MessageId) -> LookUp {
         let words = "Mailjet's answer to the question what became of the message cannot be read.";
         return LookUp::Unavailable(Reason::new("answer_unreadable", words));
     };
-    let ours: Vec<Acceptance> = page.data.into_iter().filter(|row| row.is_of(id)).map(Row::acceptance).collect();
+    let ours: Vec<Acceptance> =
+        page.data.into_iter().filter(|row| row.is_of(id)).map(Row::acceptance).collect();
     if ours.is_empty() { LookUp::NotHeard } else { LookUp::Found(ours) }
 }
 
@@ -63,13 +64,15 @@ mod tests {
 
     #[test]
     fn rows_of_other_messages_prove_nothing() {
-        let body = br#"{"Count":1,"Data":[{"ID":"5","CustomID":"something-else","ContactAlt":"a@b.co"}],"Total":1}"#;
+        let body =
+            br#"{"Count":1,"Data":[{"ID":"5","CustomID":"something-else","ContactAlt":"a@b.co"}],"Total":1}"#;
         assert_eq!(read(StatusCode::OK, body, ID), LookUp::NotHeard);
     }
 
     #[test]
     fn our_rows_bring_the_ids() {
-        let body = format!(r#"{{"Data":[{{"ID":1152921505370435001,"CustomID":"{ID}","ContactAlt":"A@b.co"}}]}}"#);
+        let body =
+            format!(r#"{{"Data":[{{"ID":1152921505370435001,"CustomID":"{ID}","ContactAlt":"A@b.co"}}]}}"#);
         let LookUp::Found(rows) = read(StatusCode::OK, body.as_bytes(), ID) else { panic!("not found") };
         assert_eq!(rows[0].message_id, Some(1_152_921_505_370_435_001));
         assert_eq!(rows[0].email_key, "a@b.co");

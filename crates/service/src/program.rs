@@ -87,7 +87,13 @@ impl Program {
     fn help(self) -> String {
         let mut variables = self.variables.to_vec();
         variables.extend([&LOG, &LOG_FORMAT]);
-        format!("{}: {}\n\nUsage: {} [--help | --version]\n\n{}", self.name, self.about, self.name, help(&variables))
+        format!(
+            "{}: {}\n\nUsage: {} [--help | --version]\n\n{}",
+            self.name,
+            self.about,
+            self.name,
+            help(&variables)
+        )
     }
 
     fn misconfigured(self, line: &str) -> ExitCode {

@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+
+pub use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::settings::{Environment, Invalid, Variable};
 
 /// The filter of the log.
-pub const LOG: Variable =
-    Variable { name: "RAVEN_LOG", default: Some("info"), meaning: "log filter, such as info or info,broker=debug" };
+pub const LOG: Variable = Variable {
+    name: "RAVEN_LOG",
+    default: Some("info"),
+    meaning: "log filter, such as info or info,broker=debug",
+};
 /// The form of the log.
 pub const LOG_FORMAT: Variable =
     Variable { name: "RAVEN_LOG_FORMAT", default: Some("text"), meaning: "text or json" };

@@ -18,8 +18,10 @@ pub mod providers;
 pub mod seal;
 pub mod suppressions;
 pub mod tenants;
+mod watch;
 pub mod webhook_tokens;
 
 pub use error::Error;
 pub use pool::Store;
 pub use seal::Keyring;
+pub use watch::watch;

@@ -41,7 +41,10 @@ where
     T::TlsConnect: Send + Sync,
     <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
 {
-    fn connect(&self, config: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
+    fn connect(
+        &self,
+        config: &Config,
+    ) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
         let (config, tls, runtime) = (config.clone(), self.tls.clone(), self.runtime.clone());
         let connecting = self.runtime.spawn(async move {
             let (client, connection) = config.connect(tls).await?;
@@ -77,8 +80,7 @@ impl Store {
     /// Prepares up to `connections` connections to `url`; the first is made when it is needed, so the database need
     /// not be there yet. With `sslmode=require` the server's certificate is verified; otherwise TLS is not used.
     pub fn new(url: &SecretString, connections: usize) -> Result<Self, InvalidUrl> {
-        let mut config: Config =
-            url.expose_secret().parse().map_err(|_| InvalidUrl::Syntax)?;
+        let mut config: Config = url.expose_secret().parse().map_err(|_| InvalidUrl::Syntax)?;
         if config.get_hosts().is_empty() {
             return Err(InvalidUrl::Syntax);
         }

@@ -36,7 +36,9 @@ pub fn normalise(item: &str, received_at: Timestamp) -> DeliveryEvent {
             .and_then(|id| Uuid::try_parse(id.trim()).ok()),
         provider_message_id: id.filter(|&id| id != 0).map(|id| id.to_string()),
         provider_message_uuid: fields.text("Message_GUID").and_then(|guid| Uuid::try_parse(&guid).ok()),
-        reason: ["comment", "error", "error_related_to", "smtp_reply"].iter().find_map(|name| fields.text(name)),
+        reason: ["comment", "error", "error_related_to", "smtp_reply"]
+            .iter()
+            .find_map(|name| fields.text(name)),
         url: fields.text("url"),
         ip: fields.text("ip"),
         geo: fields.text("geo"),
@@ -140,8 +142,11 @@ mod tests {
 
     #[test]
     fn bounces_go_by_hard_bounce_alone() {
-        let bounce = |rest: &str| kind(&format!(r#"{{"event":"bounce","email":"a@b.co","MessageID":7,{rest}}}"#));
-        for hard in [r#""hard_bounce":true"#, r#""hard_bounce":"true""#, r#""hard_bounce":1,"error":"greylisted""#] {
+        let bounce =
+            |rest: &str| kind(&format!(r#"{{"event":"bounce","email":"a@b.co","MessageID":7,{rest}}}"#));
+        for hard in
+            [r#""hard_bounce":true"#, r#""hard_bounce":"true""#, r#""hard_bounce":1,"error":"greylisted""#]
+        {
             let expected = (Some(Status::HardBounced), Some(SuppressionReason::HardBounce));
             assert_eq!(bounce(hard), (EventKind::HardBounce, expected.0, expected.1), "{hard}");
         }
@@ -184,8 +189,10 @@ mod tests {
 
     #[test]
     fn one_bad_item_harms_no_neighbour() {
-        let body = r#"[7, null, "x", [], {"event":"future"}, {"event":"sent","email":"a@b.co","MessageID":5}]"#;
-        let kinds: Vec<_> = read(body.as_bytes(), now()).unwrap().into_iter().map(|event| event.kind).collect();
+        let body =
+            r#"[7, null, "x", [], {"event":"future"}, {"event":"sent","email":"a@b.co","MessageID":5}]"#;
+        let kinds: Vec<_> =
+            read(body.as_bytes(), now()).unwrap().into_iter().map(|event| event.kind).collect();
         assert_eq!(kinds[..5], [EventKind::Unknown; 5]);
         assert_eq!(kinds[5], EventKind::Delivered);
     }

@@ -1,0 +1,132 @@
+//! `POST /v1/messages` and `POST /v1/messages/batch`.
+
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use broker::Publisher;
+use domain::api_key::Scope;
+use domain::{Message, MessageId};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::idempotency::{self, Replays, Request, Seen};
+use super::publish::{publish, queued};
+use super::request;
+use crate::auth::{Caller, caller};
+use crate::body;
+use crate::problem::{Code, Fault, Problem};
+
+/// Most messages of one batch.
+const BATCH: usize = 500;
+
+/// What an accepted message is answered with.
+#[derive(Debug, Serialize)]
+struct Accepted {
+    id: MessageId,
+    status: &'static str,
+}
+
+impl Accepted {
+    fn of(id: MessageId, scheduled: bool) -> Self {
+        Self { id, status: if scheduled { "scheduled" } else { "queued" } }
+    }
+}
+
+pub(super) async fn send(
+    request: HttpRequest,
+    payload: Payload,
+    publisher: Data<Publisher>,
+    replays: Data<Replays>,
+) -> Result<HttpResponse, Problem> {
+    let caller = caller(&request, Scope::Send).await?;
+    let key = idempotency::key(&request)?;
+    let body = body::json(&request, payload, body::SEND).await?;
+    let now = Timestamp::now();
+    let message = request::message(body, "", now).map_err(Problem::invalid)?;
+    let scheduled = message.scheduled_at.is_some();
+    let digest = digest(caller, &message)?;
+    let id = key.map_or_else(|| MessageId(Uuid::now_v7()), |key| MessageId::derived(caller.tenant, key));
+    if key.is_some()
+        && let Request::Repeat(seen) = replays.look(caller.tenant, id, &digest).await?
+    {
+        let accepted = Accepted::of(id, seen.scheduled);
+        return Ok(HttpResponse::Ok().insert_header(("Idempotent-Replayed", "true")).json(accepted));
+    }
+    publish(&publisher, &[queued(caller, id, now, digest.clone(), message)]).await?;
+    if key.is_some() {
+        replays.accepted(id, Seen { digest, scheduled });
+    }
+    Ok(HttpResponse::Ok().json(Accepted::of(id, scheduled)))
+}
+
+pub(super) async fn send_batch(
+    request: HttpRequest,
+    payload: Payload,
+    publisher: Data<Publisher>,
+) -> Result<HttpResponse, Problem> {
+    let caller = caller(&request, Scope::Send).await?;
+    if request.headers().contains_key("idempotency-key") {
+        return Err(Problem::invalid(vec![Fault {
+            pointer: "Idempotency-Key".to_owned(),
+            detail: "covers one message; send those that need one singly".to_owned(),
+        }]));
+    }
+    let body = body::json(&request, payload, body::SEND).await?;
+    let now = Timestamp::now();
+    let messages = batch(body, now)?;
+    let messages = messages
+        .into_iter()
+        .map(|message| Ok(queued(caller, MessageId(Uuid::now_v7()), now, digest(caller, &message)?, message)))
+        .collect::<Result<Vec<_>, Problem>>()?;
+    publish(&publisher, &messages).await?;
+    let accepted: Vec<Accepted> =
+        messages.iter().map(|next| Accepted::of(next.id, next.message.scheduled_at.is_some())).collect();
+    Ok(HttpResponse::Ok().json(json!({ "data": accepted })))
+}
+
+/// All messages of a batch, or all the faults of all of them.
+fn batch(body: Value, now: Timestamp) -> Result<Vec<Message>, Problem> {
+    let fault = |pointer: &str, detail: String| Fault { pointer: pointer.to_owned(), detail };
+    let Value::Object(mut object) = body else {
+        return Err(Problem::invalid(vec![fault("", "is not an object".to_owned())]));
+    };
+    let list = match object.remove("messages") {
+        Some(Value::Array(list)) if (1..=BATCH).contains(&list.len()) => list,
+        _ => {
+            return Err(Problem::invalid(vec![fault(
+                "/messages",
+                format!("is not an array of 1 to {BATCH} messages"),
+            )]));
+        }
+    };
+    let mut faults: Vec<Fault> = object
+        .keys()
+        .map(|name| fault(&format!("/{name}"), "is not a field that is known here".to_owned()))
+        .collect();
+    let mut messages = Vec::with_capacity(list.len());
+    for (place, value) in list.into_iter().enumerate() {
+        match request::message(value, &format!("/messages/{place}"), now) {
+            Ok(message) => messages.push(message),
+            Err(more) => faults.extend(more),
+        }
+    }
+    if faults.is_empty() { Ok(messages) } else { Err(Problem::invalid(faults)) }
+}
+
+/// Tells one request's content from another's, however its JSON was laid out.
+fn digest(caller: Caller, message: &Message) -> Result<String, Problem> {
+    let text = serde_json::to_vec(message)
+        .map_err(|_| Problem::new(Code::Internal, "The message cannot be encoded."))?;
+    let mut hash = Sha256::new();
+    hash.update([u8::from(caller.test)]);
+    hash.update(text.len().to_be_bytes());
+    hash.update(text);
+    for file in &message.attachments {
+        hash.update(file.content.len().to_be_bytes());
+        hash.update(&file.content);
+    }
+    use base64::Engine as _;
+    Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(hash.finalize()))
+}

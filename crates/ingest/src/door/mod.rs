@@ -1,0 +1,21 @@
+//! The door: what application backends and Mailjet's webhooks call. Authenticate, bound, check the shape, publish,
+//! answer.
+
+mod idempotency;
+mod messages;
+mod publish;
+mod request;
+mod webhooks;
+
+use actix_web::web::{ServiceConfig, post};
+
+pub(crate) use idempotency::Replays;
+
+use crate::resource::at;
+
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(at("/v1/messages").route(post().to(messages::send)))
+        .service(at("/v1/messages/batch").route(post().to(messages::send_batch)))
+        .service(at("/v1/webhooks/email/{provider}/{tenant}").route(post().to(webhooks::receive)));
+}

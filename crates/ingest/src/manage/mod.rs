@@ -1,0 +1,29 @@
+//! The management API: what a tenant sets and looks after.
+
+mod providers;
+mod suppressions;
+mod webhook_tokens;
+
+use actix_web::web::{ServiceConfig, delete, get, post, put};
+
+use crate::resource::at;
+
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(
+            at("/v1/providers/{provider}")
+                .route(put().to(providers::set))
+                .route(get().to(providers::show))
+                .route(delete().to(providers::forget)),
+        )
+        .service(
+            at("/v1/suppressions").route(get().to(suppressions::list)).route(post().to(suppressions::add)),
+        )
+        .service(at("/v1/suppressions/{email}").route(delete().to(suppressions::remove)))
+        .service(
+            at("/v1/webhook-tokens")
+                .route(get().to(webhook_tokens::list))
+                .route(post().to(webhook_tokens::create)),
+        )
+        .service(at("/v1/webhook-tokens/{id}").route(delete().to(webhook_tokens::revoke)));
+}

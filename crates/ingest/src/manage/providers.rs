@@ -1,0 +1,190 @@
+//! `/v1/providers/mailjet`: whose account sends for the tenant.
+
+use actix_web::web::{Data, Json, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use domain::Mailbox;
+use domain::api_key::Scope;
+use jiff::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use store::providers::{self, MAILJET, NewProvider, Provider};
+use store::{Keyring, Store};
+
+use crate::auth::caller;
+use crate::body;
+use crate::problem::{Code, Fault, Problem};
+
+/// Characters of a secret that are shown.
+const SHOWN: usize = 4;
+
+/// An account as it is answered.
+#[derive(Debug, Serialize)]
+pub(super) struct Account {
+    provider: &'static str,
+    from_email: String,
+    from_name: Option<String>,
+    api_key: String,
+    api_secret: String,
+    #[serde(rename = "updatedAt")]
+    updated_at: Timestamp,
+}
+
+impl From<Provider> for Account {
+    fn from(provider: Provider) -> Self {
+        Self {
+            provider: MAILJET,
+            from_email: provider.from_email,
+            from_name: provider.from_name,
+            api_key: mask(&provider.api_key),
+            api_secret: mask(&provider.api_secret),
+            updated_at: provider.updated_at,
+        }
+    }
+}
+
+/// The last characters, of secrets that are long enough not to be given away by them.
+fn mask(secret: &SecretString) -> String {
+    let secret = secret.expose_secret();
+    let count = secret.chars().count();
+    let shown = if count >= 2 * SHOWN { SHOWN } else { 0 };
+    let tail: String = secret.chars().skip(count - shown).collect();
+    format!("****{tail}")
+}
+
+fn known(provider: &str) -> Result<(), Problem> {
+    if provider == MAILJET {
+        return Ok(());
+    }
+    Err(Problem::new(Code::UnknownProvider, "The only provider so far is mailjet."))
+}
+
+pub(super) async fn set(
+    request: HttpRequest,
+    payload: Payload,
+    path: Path<String>,
+    store: Data<Store>,
+    keyring: Data<Keyring>,
+) -> Result<Json<Account>, Problem> {
+    let caller = caller(&request, Scope::Manage).await?;
+    known(&path)?;
+    let body = body::json(&request, payload, body::MANAGE).await?;
+    let new = parse(body).map_err(Problem::invalid)?;
+    providers::put(&store, &keyring, caller.tenant, &new).await?;
+    read(&store, &keyring, caller.tenant).await.map(Json)
+}
+
+pub(super) async fn show(
+    request: HttpRequest,
+    path: Path<String>,
+    store: Data<Store>,
+    keyring: Data<Keyring>,
+) -> Result<Json<Account>, Problem> {
+    let caller = caller(&request, Scope::Manage).await?;
+    known(&path)?;
+    read(&store, &keyring, caller.tenant).await.map(Json)
+}
+
+pub(super) async fn forget(
+    request: HttpRequest,
+    path: Path<String>,
+    store: Data<Store>,
+) -> Result<HttpResponse, Problem> {
+    let caller = caller(&request, Scope::Manage).await?;
+    known(&path)?;
+    if providers::delete(&store, caller.tenant).await? {
+        Ok(HttpResponse::NoContent().finish())
+    } else {
+        Err(Problem::no_such("provider"))
+    }
+}
+
+async fn read(store: &Store, keyring: &Keyring, tenant: domain::TenantId) -> Result<Account, Problem> {
+    let account = providers::get(store, keyring, &[tenant]).await?.pop();
+    account.map(Account::from).ok_or_else(|| Problem::no_such("provider"))
+}
+
+/// Both spellings of each name are read, snake and camel.
+fn parse(body: Value) -> Result<NewProvider, Vec<Fault>> {
+    let Value::Object(mut object) = body else {
+        return Err(vec![Fault { pointer: String::new(), detail: "is not an object".to_owned() }]);
+    };
+    let mut faults = Vec::new();
+    let from_email = text(&mut object, ["from_email", "fromEmail"], true, &mut faults);
+    let from_name = text(&mut object, ["from_name", "fromName"], false, &mut faults);
+    let api_key = text(&mut object, ["api_key", "apiKey"], true, &mut faults);
+    let api_secret = text(&mut object, ["api_secret", "apiSecret"], true, &mut faults);
+    if let Some(email) = &from_email
+        && let Err(fault) = Mailbox::new(email, from_name.as_deref())
+    {
+        faults.push(Fault { pointer: "/from_email".to_owned(), detail: fault.to_string() });
+    }
+    for name in object.keys() {
+        faults.push(Fault {
+            pointer: format!("/{name}"),
+            detail: "is not a field that is known here".to_owned(),
+        });
+    }
+    match (from_email, api_key, api_secret) {
+        (Some(from_email), Some(api_key), Some(api_secret)) if faults.is_empty() => {
+            Ok(NewProvider { from_email, from_name, api_key: api_key.into(), api_secret: api_secret.into() })
+        }
+        _ => Err(faults),
+    }
+}
+
+fn text(
+    object: &mut Map<String, Value>,
+    [snake, camel]: [&str; 2],
+    required: bool,
+    faults: &mut Vec<Fault>,
+) -> Option<String> {
+    let value = object.remove(snake).or_else(|| object.remove(camel)).filter(|value| !value.is_null());
+    let mut fault = |detail: &str| {
+        faults.push(Fault { pointer: format!("/{snake}"), detail: detail.to_owned() });
+        None
+    };
+    match value {
+        Some(Value::String(text)) if text.chars().any(char::is_control) => fault("holds a control character"),
+        Some(Value::String(text)) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+        None | Some(Value::String(_)) => {
+            if required {
+                fault("is needed")
+            } else {
+                None
+            }
+        }
+        Some(_) => fault("is not a text"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn both_spellings_are_read() {
+        for body in [
+            json!({"from_email": "a@b.co", "from_name": "A", "api_key": "k", "api_secret": "s"}),
+            json!({"fromEmail": "a@b.co", "fromName": "A", "apiKey": "k", "apiSecret": "s"}),
+        ] {
+            let new = parse(body).unwrap();
+            assert_eq!((new.from_email.as_str(), new.api_secret.expose_secret()), ("a@b.co", "s"));
+        }
+    }
+
+    #[test]
+    fn missing_credentials_are_named() {
+        let faults = parse(json!({"from_email": "a@b.co", "api_key": "", "secret": "s"})).unwrap_err();
+        let pointers: Vec<&str> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+        assert_eq!(pointers, ["/api_key", "/api_secret", "/secret"]);
+    }
+
+    #[test]
+    fn masks_show_little() {
+        assert_eq!(mask(&"0123456789abcdef".into()), "****cdef");
+        assert_eq!(mask(&"short".into()), "****");
+    }
+}

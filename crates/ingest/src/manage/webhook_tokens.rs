@@ -1,0 +1,98 @@
+//! `/v1/webhook-tokens`: the secrets that a provider's webhooks carry.
+
+use std::fmt::Write as _;
+
+use actix_web::web::{Data, Json, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use domain::api_key::Scope;
+use domain::webhook_token::{TOKEN_BYTES, WebhookToken};
+use domain::{TenantId, TokenId};
+use jiff::Timestamp;
+use serde::Serialize;
+use store::{Store, webhook_tokens};
+use uuid::Uuid;
+
+use crate::auth::caller;
+use crate::page::Page;
+use crate::problem::{Code, Problem};
+
+/// A new token: the only answer that ever shows it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Created {
+    id: TokenId,
+    token: String,
+    url: String,
+    created_at: Timestamp,
+}
+
+/// A token as it is listed.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Row {
+    id: TokenId,
+    created_at: Timestamp,
+}
+
+pub(super) async fn create(
+    request: HttpRequest,
+    store: Data<Store>,
+    public_url: Data<str>,
+) -> Result<Json<Created>, Problem> {
+    let caller = caller(&request, Scope::Manage).await?;
+    let mut random = [0; TOKEN_BYTES];
+    getrandom::fill(&mut random)
+        .map_err(|_| Problem::new(Code::Internal, "There is no randomness to make a token of."))?;
+    let token = WebhookToken::from_random(random);
+    let id = TokenId(Uuid::now_v7());
+    let created = webhook_tokens::create(&store, caller.tenant, id, &token).await?;
+    let created_at = created.ok_or_else(|| {
+        let detail =
+            format!("There are {} live tokens already; revoke one first.", webhook_tokens::MOST_LIVE);
+        Problem::new(Code::Conflict, detail)
+    })?;
+    let url = url(&public_url, caller.tenant, token.reveal());
+    Ok(Json(Created { id, token: token.reveal().to_owned(), url, created_at }))
+}
+
+/// The address to give to Mailjet, with the token as the password of HTTP Basic.
+fn url(base: &str, tenant: TenantId, token: &str) -> String {
+    let (scheme, host) = base.split_once("://").unwrap_or(("http", base));
+    let mut url = String::with_capacity(160);
+    // Writing to a string cannot fail.
+    let _ = write!(url, "{scheme}://raven:{token}@{host}/v1/webhooks/email/mailjet/{tenant}");
+    url
+}
+
+pub(super) async fn list(request: HttpRequest, store: Data<Store>) -> Result<Json<Page<Row>>, Problem> {
+    let caller = caller(&request, Scope::Manage).await?;
+    let tokens = webhook_tokens::list(&store, caller.tenant).await?;
+    let data = tokens.into_iter().map(|token| Row { id: token.id, created_at: token.created_at }).collect();
+    Ok(Json(Page { data, next_cursor: None }))
+}
+
+pub(super) async fn revoke(
+    request: HttpRequest,
+    path: Path<String>,
+    store: Data<Store>,
+) -> Result<HttpResponse, Problem> {
+    let caller = caller(&request, Scope::Manage).await?;
+    let id = path.parse().map_err(|_| Problem::no_such("webhook token"))?;
+    if webhook_tokens::revoke(&store, caller.tenant, id).await? {
+        Ok(HttpResponse::NoContent().finish())
+    } else {
+        Err(Problem::no_such("webhook token"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_carries_the_token_as_a_password() {
+        let url = url("https://raven.example.com", TenantId(Uuid::nil()), "t0");
+        let expected = "https://raven:t0@raven.example.com/v1/webhooks/email/mailjet/00000000-0000-0000-0000-000000000000";
+        assert_eq!(url, expected);
+    }
+}

@@ -29,7 +29,7 @@ pub(crate) struct Parts {
 
 /// Mounts every route.
 pub(crate) fn build(
-    parts: &Parts,
+    parts: Parts,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -37,15 +37,15 @@ pub(crate) fn build(
         Response = ServiceResponse<impl MessageBody>,
         Error = Error,
         InitError = (),
-    > + use<>,
+    >,
 > {
     App::new()
-        .app_data(Data::new(parts.directory.clone()))
-        .app_data(Data::from(Arc::clone(&parts.replays)))
-        .app_data(Data::new(parts.publisher.clone()))
-        .app_data(Data::new(parts.store.clone()))
-        .app_data(Data::from(Arc::clone(&parts.keyring)))
-        .app_data(Data::from(Arc::clone(&parts.public_url)))
+        .app_data(Data::new(parts.directory))
+        .app_data(Data::from(parts.replays))
+        .app_data(Data::new(parts.publisher))
+        .app_data(Data::new(parts.store))
+        .app_data(Data::from(parts.keyring))
+        .app_data(Data::from(parts.public_url))
         .wrap(middleware::from_fn(metering::count))
         .configure(ops::routes(&parts.ops))
         .configure(api)

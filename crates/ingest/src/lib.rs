@@ -70,7 +70,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         keyring: Arc::new(settings.keyring),
         public_url: settings.public_url.unwrap_or_else(|| format!("http://{address}")).into(),
     };
-    let server = HttpServer::new(move || app::build(&parts))
+    let server = HttpServer::new(move || app::build(parts.clone()))
         .max_connections(CONNECTIONS)
         .shutdown_timeout(settings.shutdown_grace.as_secs())
         .disable_signals()

@@ -69,7 +69,7 @@ pub(crate) enum Key {
     },
     /// Revoke a key; every process refuses it within seconds.
     Revoke {
-        /// The eight hex digits after rk_live_ or rk_test_.
+        /// The eight hex digits after `rk_live_` or `rk_test_`.
         key: KeyId,
     },
 }

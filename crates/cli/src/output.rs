@@ -17,12 +17,12 @@ impl Output {
             return print(&format!("{value}\n"));
         }
         let fields = value.as_object().into_iter().flatten();
-        let lines: String = fields.map(|(name, value)| format!("{name:<12} {}\n", plain(value))).collect();
-        print(&lines)
+        let lines: Vec<String> = fields.map(|(name, value)| format!("{name:<12} {}", plain(value))).collect();
+        print(&(lines.join("\n") + "\n"))
     }
 
     /// Prints a list: as `{"data": […]}`, or as a table of `columns`.
-    pub(crate) fn list(self, rows: Vec<Value>, columns: &[&str]) -> anyhow::Result<()> {
+    pub(crate) fn list(self, rows: &[Value], columns: &[&str]) -> anyhow::Result<()> {
         if self.json {
             return print(&format!("{}\n", serde_json::json!({ "data": rows })));
         }

@@ -66,11 +66,7 @@ fn job(due: &Due) -> Result<Job, Box<Transition>> {
         return Err(Box::new(reconcile::lost(due, "not_sendable", "There is nothing to send.")));
     };
     let Some(content) = content else {
-        return Err(Box::new(reconcile::lost(
-            &due,
-            "content_expired",
-            "The message's content has aged out.",
-        )));
+        return Err(Box::new(reconcile::lost(due, "content_expired", "The message's content has aged out.")));
     };
     match QueuedMessage::decode(content) {
         Ok(queued) => Ok(Job {

@@ -63,7 +63,8 @@ async fn list(store: &Store, tenant: TenantId, output: Output) -> anyhow::Result
             "revokedAt": key.revoked_at,
         })
     });
-    output.list(rows.collect(), &["keyId", "scope", "test", "createdAt", "lastUsedAt", "revokedAt"])
+    output
+        .list(&rows.collect::<Vec<_>>(), &["keyId", "scope", "test", "createdAt", "lastUsedAt", "revokedAt"])
 }
 
 async fn revoke(store: &Store, key: KeyId, output: Output) -> anyhow::Result<()> {

@@ -31,5 +31,5 @@ async fn list(store: &Store, output: Output) -> anyhow::Result<()> {
     let rows = tenants
         .into_iter()
         .map(|tenant| json!({ "tenantId": tenant.id, "name": tenant.name, "createdAt": tenant.created_at }));
-    output.list(rows.collect(), &["tenantId", "name", "createdAt"])
+    output.list(&rows.collect::<Vec<_>>(), &["tenantId", "name", "createdAt"])
 }

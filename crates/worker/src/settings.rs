@@ -7,24 +7,10 @@ use broker::BrokerUrl;
 use domain::retry::{ReconcilePolicy, RetryPolicy};
 use secrecy::SecretString;
 use service::settings::{count, duration, listen, secret};
+use service::shared::{AMQP_URL, DATABASE_URL, ENCRYPTION_KEYS, SHUTDOWN_GRACE};
 use service::{Environment, Invalid, Program, Variable};
 use store::Keyring;
 
-const DATABASE_URL: Variable = Variable {
-    name: "DATABASE_URL",
-    default: None,
-    meaning: "the Postgres database, such as postgres://user:password@host:5432/raven",
-};
-const AMQP_URL: Variable = Variable {
-    name: "AMQP_URL",
-    default: None,
-    meaning: "RabbitMQ, such as amqp://user:password@host:5672/vhost",
-};
-const ENCRYPTION_KEYS: Variable = Variable {
-    name: "RAVEN_ENCRYPTION_KEYS",
-    default: None,
-    meaning: "keys that seal credentials, as id:base64-of-32-bytes[,id:…]; the first seals, all open",
-};
 const LISTEN: Variable = Variable {
     name: "RAVEN_LISTEN",
     default: Some("127.0.0.1:8081"),
@@ -77,8 +63,6 @@ const DATABASE_CONNECTIONS: Variable = Variable {
     default: Some("12"),
     meaning: "most connections to Postgres",
 };
-const SHUTDOWN_GRACE: Variable =
-    Variable { name: "RAVEN_SHUTDOWN_GRACE", default: Some("25s"), meaning: "drain time on SIGTERM" };
 
 /// The program.
 pub const PROGRAM: Program = Program {

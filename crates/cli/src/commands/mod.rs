@@ -7,18 +7,13 @@ mod tenant;
 use anyhow::Context as _;
 use domain::TenantId;
 use serde_json::json;
+use service::Environment;
 use service::settings::secret;
-use service::{Environment, Variable};
+use service::shared::DATABASE_URL;
 use store::{Store, migrate};
 
 use crate::args::{Arguments, Command};
 use crate::output::Output;
-
-const DATABASE_URL: Variable = Variable {
-    name: "DATABASE_URL",
-    default: None,
-    meaning: "the Postgres database, such as postgres://user:password@host:5432/raven",
-};
 
 pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyhow::Result<()> {
     let url = environment.read(&DATABASE_URL, secret)?;

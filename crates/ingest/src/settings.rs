@@ -4,11 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use broker::BrokerUrl;
-use secrecy::SecretString;
-use service::settings::{count, duration, listen, secret};
+use service::settings::{count, duration, listen};
 use service::shared::{AMQP_URL, DATABASE_URL, ENCRYPTION_KEYS, SHUTDOWN_GRACE};
 use service::{Environment, Invalid, Program, Variable};
-use store::Keyring;
+use store::{DatabaseUrl, Keyring};
 
 const LISTEN: Variable =
     Variable { name: "RAVEN_LISTEN", default: Some("127.0.0.1:8080"), meaning: "address to listen on" };
@@ -54,7 +53,7 @@ pub const PROGRAM: Program = Program {
 #[derive(Debug)]
 pub struct Settings {
     /// Postgres.
-    pub database: SecretString,
+    pub database: DatabaseUrl,
     /// RabbitMQ.
     pub broker: BrokerUrl,
     /// Seals credentials.
@@ -84,7 +83,7 @@ impl Settings {
             return Err(PUBLIC_URL.invalid("is not a URL such as https://raven.example.com"));
         }
         Ok(Self {
-            database: environment.read(&DATABASE_URL, secret)?,
+            database: environment.read(&DATABASE_URL, DatabaseUrl::parse)?,
             broker: environment.read(&AMQP_URL, BrokerUrl::parse)?,
             keyring: environment.read(&ENCRYPTION_KEYS, Keyring::parse)?,
             listen: environment.read(&LISTEN, listen)?,

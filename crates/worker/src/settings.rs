@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use broker::BrokerUrl;
 use domain::retry::{ReconcilePolicy, RetryPolicy};
-use secrecy::SecretString;
-use service::settings::{count, duration, listen, secret};
+use service::settings::{count, duration, listen};
 use service::shared::{AMQP_URL, DATABASE_URL, ENCRYPTION_KEYS, SHUTDOWN_GRACE};
 use service::{Environment, Invalid, Program, Variable};
-use store::Keyring;
+use store::{DatabaseUrl, Keyring};
 
 const LISTEN: Variable = Variable {
     name: "RAVEN_LISTEN",
@@ -94,7 +93,7 @@ const LOOK_UPS: u32 = 3;
 #[derive(Debug)]
 pub struct Settings {
     /// Postgres.
-    pub database: SecretString,
+    pub database: DatabaseUrl,
     /// RabbitMQ.
     pub broker: BrokerUrl,
     /// Opens credentials.
@@ -128,7 +127,7 @@ impl Settings {
             duration(text).and_then(|span| if span.is_zero() { Err("is zero") } else { Ok(span) })
         })?;
         Ok(Self {
-            database: environment.read(&DATABASE_URL, secret)?,
+            database: environment.read(&DATABASE_URL, DatabaseUrl::parse)?,
             broker: environment.read(&AMQP_URL, BrokerUrl::parse)?,
             keyring: environment.read(&ENCRYPTION_KEYS, Keyring::parse)?,
             listen: environment.read(&LISTEN, listen)?,

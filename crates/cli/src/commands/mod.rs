@@ -8,16 +8,15 @@ use anyhow::Context as _;
 use domain::TenantId;
 use serde_json::json;
 use service::Environment;
-use service::settings::secret;
 use service::shared::DATABASE_URL;
-use store::{Store, migrate};
+use store::{DatabaseUrl, Store, migrate};
 
 use crate::args::{Arguments, Command};
 use crate::output::Output;
 
 pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyhow::Result<()> {
-    let url = environment.read(&DATABASE_URL, secret)?;
-    let store = Store::new(&url, 2).map_err(|fault| DATABASE_URL.invalid(fault.to_string()))?;
+    let url = environment.read(&DATABASE_URL, DatabaseUrl::parse)?;
+    let store = Store::new(url, 2).map_err(|fault| DATABASE_URL.invalid(fault.to_string()))?;
     let output = Output { json: arguments.json };
     match arguments.command {
         Command::Migrate => migrate(&store, output).await,

@@ -45,7 +45,7 @@ impl Workspace {
         command
     }
 
-    /// The directory with the programs of a profile (`debug`, `release`).
+    /// The directory with the programs of a profile (`debug`, `local`).
     pub(crate) fn programs(&self, profile: &str) -> PathBuf {
         self.target.join(profile)
     }

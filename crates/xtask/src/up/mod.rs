@@ -19,6 +19,9 @@ use crate::server::{postgres, rabbitmq};
 use crate::stack::{Purpose, Stack};
 use crate::workspace::Workspace;
 
+/// The profile of the programs that are started: optimised, and built in half the time of a release.
+const PROFILE: &str = "local";
+
 /// How to start.
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -113,7 +116,7 @@ fn given(name: &str, url: String) -> String {
 
 fn build(workspace: &Workspace, interrupt: &Interrupt) -> Result<()> {
     let mut cargo = workspace.cargo();
-    cargo.args(["build", "--release", "--bins"]);
+    cargo.args(["build", "--profile", PROFILE, "--bins"]);
     cargo.args(["-p", "ingest", "-p", "worker", "-p", "cli", "-p", "mailjet-sim"]);
     ensure!(Foreground::new(interrupt).run(&mut cargo)?.success(), "the build failed");
     Ok(())

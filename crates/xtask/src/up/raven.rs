@@ -17,10 +17,10 @@ pub(crate) struct Raven {
 }
 
 impl Raven {
-    /// The program of the release build.
+    /// The program as `up` builds it.
     pub(crate) fn new(workspace: &Workspace, settings: &Settings) -> Self {
         Self {
-            program: workspace.programs("release").join("raven"),
+            program: workspace.programs(super::PROFILE).join("raven"),
             environment: [
                 ("DATABASE_URL", settings.database_url.clone()),
                 ("RAVEN_ENCRYPTION_KEYS", settings.encryption_keys.clone()),

@@ -41,7 +41,7 @@ pub(crate) fn ensure(workspace: &Workspace, stack: &mut Stack, settings: &Settin
     let worker = port(stack, "worker", 8081)?;
     let url = |port| format!("http://127.0.0.1:{port}");
     let urls = Urls { ingest: url(ingest), worker: url(worker), simulator: url(simulator) };
-    let program = |name: &str| workspace.programs("release").join(name);
+    let program = |name: &str| workspace.programs(super::PROFILE).join(name);
     let common = |port| {
         vec![
             ("DATABASE_URL", settings.database_url.clone()),

@@ -23,8 +23,10 @@ create table messages (
     updated_at    timestamptz not null default now(),
     constraint messages_pkey primary key (id)
 ) with (fillfactor = 85);
--- Only what is waiting has a due time, so this index stays small whatever the table holds.
-create index messages_due_idx on messages (due_at) where due_at is not null;
+-- Only what is waiting has a due time, so these stay small whatever the table holds: what is to be sent, and what is
+-- to be asked for.
+create index messages_due_idx on messages (due_at) where due_at is not null and status <> 20;
+create index messages_uncertain_idx on messages (due_at) where due_at is not null and status = 20;
 
 -- Kept apart so that rows of `messages` stay small, and so that bodies can age out before their history.
 create table message_contents (
@@ -72,3 +74,7 @@ create table suppressions (
     constraint suppressions_pkey primary key (tenant_id, email_key),
     constraint suppressions_reason_check check (reason in ('manual', 'unsubscribed', 'hard_bounce', 'spam_complaint'))
 );
+
+-- Which of two reasons stays when an address gets a second one.
+create function suppression_strength(reason text) returns integer language sql immutable
+    return array_position(array['manual', 'unsubscribed', 'hard_bounce', 'spam_complaint'], reason);

@@ -19,6 +19,9 @@ use crate::{BrokerUrl, Delivery, Publisher, Queue, State, Verdict};
 /// A lane begins again this long after a panic.
 const AFTER_PANIC: Duration = Duration::from_secs(1);
 
+/// Closing waits for the broker no longer than this.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// How a queue is consumed.
 #[derive(Debug, Clone)]
 pub struct ConsumerSettings {
@@ -55,7 +58,7 @@ pub fn start<H: Handler>(
     let (sender, state) = watch::channel(State::Down("starting".to_owned()));
     let name = format!("raven-worker {}", settings.queue.name());
     let supervisor = Supervisor { url, name, state: Arc::new(sender), shutdown: shutdown.clone() };
-    tracker.spawn(supervisor.run(move |connection| {
+    tracker.spawn(supervisor.run(move |connection, _| {
         session(connection, settings.clone(), Arc::clone(&handler), dead_letters.clone(), shutdown.clone())
     }));
     state
@@ -88,7 +91,12 @@ async fn session<H: Handler>(
     while let Some(ended) = lanes.join_next().await {
         match ended {
             Ok((_, Ok(Ok(())))) => {}
-            Ok((_, Ok(Err(reason)))) => why = reason,
+            Ok((_, Ok(Err(reason)))) => {
+                why = reason;
+                // Whatever it was, everything is declared and begun anew; the other lanes end after their batch.
+                let _ =
+                    tokio::time::timeout(CLOSE_TIMEOUT, connection.close(200, "begins anew".into())).await;
+            }
             // A defect of the handler: what the lane had in hand goes back to the queue, which counts the returns and
             // dead-letters in the end. The other lanes go on meanwhile.
             Ok((number, Err(_))) => {

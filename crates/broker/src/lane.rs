@@ -18,8 +18,8 @@ const MOST_HOLD: Duration = Duration::from_secs(5);
 const LONGEST_HOLD: Duration = Duration::from_mins(15);
 /// Characters of a reason that are kept with a dead letter.
 const MOST_REASON: usize = 1000;
-/// A lane whose channel failed on a good connection opens another one after this.
-const REOPEN: Duration = Duration::from_secs(1);
+/// Opening a channel and a consumer may take this long.
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A delivery in hand.
 struct Held {
@@ -37,21 +37,16 @@ pub(crate) struct Lane<H> {
 }
 
 impl<H: Handler> Lane<H> {
-    /// Runs until shutdown, or until the connection is of no more use.
+    /// Runs until shutdown, or until the channel is of no more use.
     pub(crate) async fn run(self, connection: &Connection) -> Result<(), String> {
-        loop {
-            let Err(why) = self.on_channel(connection).await else { return Ok(()) };
-            if !connection.status().connected() || self.shutdown.is_cancelled() {
-                return Err(why);
-            }
-            tracing::warn!(queue = self.settings.queue.name(), lane = self.number, %why, "the channel is opened anew");
-            tokio::time::sleep(REOPEN).await;
-        }
-    }
-
-    async fn on_channel(&self, connection: &Connection) -> Result<(), String> {
-        let channel = connection.create_channel().await.map_err(|fault| fault.to_string())?;
-        let mut consumer = self.consume(&channel).await.map_err(|fault| fault.to_string())?;
+        let beginning = async {
+            let channel = connection.create_channel().await?;
+            let consumer = self.consume(&channel).await?;
+            Ok::<_, lapin::Error>((channel, consumer))
+        };
+        let begun = tokio::time::timeout(BEGIN_TIMEOUT, beginning).await;
+        let (channel, mut consumer) =
+            begun.map_err(|_| "consuming did not begin in time")?.map_err(|fault| fault.to_string())?;
         let ended = self.work(&mut consumer).await;
         // Closing gives back what is prefetched. The broker may be gone, so it gets no more than a moment.
         let goodbye = async {

@@ -101,9 +101,15 @@ impl Publisher {
         let supervisor =
             Supervisor { url, name: settings.name, state: Arc::new(sender), shutdown: shutdown.clone() };
         let timeout = settings.timeout;
-        tracker.spawn(supervisor.run(move |connection| {
+        tracker.spawn(supervisor.run(move |connection, lost| {
             let (queues, shutdown) = (queues.clone(), shutdown.clone());
-            async move { session(connection, queues, timeout, shutdown).await }
+            async move {
+                tokio::select! {
+                    why = session(connection, queues, timeout, shutdown) => why,
+                    // Nobody publishes on a connection that is known to be lost, so no publish would notice it.
+                    () = lost.cancelled() => "the connection was lost".to_owned(),
+                }
+            }
         }));
         Self { lanes: lanes.into(), next: Arc::default(), state, timeout }
     }
@@ -166,7 +172,9 @@ async fn session(
     for queue in queues {
         let (connection, shutdown) = (Arc::clone(&connection), shutdown.clone());
         lanes.spawn(async move {
-            let channel = open(&connection).await.map_err(|fault| fault.to_string())?;
+            let opening = tokio::time::timeout(timeout, open(&connection)).await;
+            let channel =
+                opening.map_err(|_| "no channel was opened in time")?.map_err(|fault| fault.to_string())?;
             let mut queue = queue.lock().await;
             let ended = lane(&channel, &mut queue, timeout, shutdown).await;
             // What waits was never sent; its callers hear so at once.

@@ -16,6 +16,8 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const MOST_BACKOFF: Duration = Duration::from_secs(3);
 /// A connection that lasted this long was a good one: the next backoff begins anew.
 const GOOD: Duration = Duration::from_secs(10);
+/// Declaring everything may take this long; a broker without a majority goes on answering heartbeats and nothing else.
+const DECLARE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Closing waits for the broker no longer than this; while blocked it would not answer at all.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -29,11 +31,11 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    /// Runs `role` on one connection after the other until shutdown. `role` gets the connection, and returns when
-    /// that can no longer be used or shutdown was asked for.
+    /// Runs `role` on one connection after the other until shutdown. `role` gets the connection and a token that is
+    /// cancelled when that is lost; it returns when it has finished what it can then, or on shutdown.
     pub(crate) async fn run<F, R>(self, role: F)
     where
-        F: Fn(Arc<Connection>) -> R,
+        F: Fn(Arc<Connection>, CancellationToken) -> R,
         R: Future<Output = String>,
     {
         let mut backoff = FIRST_BACKOFF;
@@ -55,7 +57,7 @@ impl Supervisor {
 
     async fn once<F, R>(&self, role: &F) -> String
     where
-        F: Fn(Arc<Connection>) -> R,
+        F: Fn(Arc<Connection>, CancellationToken) -> R,
         R: Future<Output = String>,
     {
         let connection = tokio::select! {
@@ -68,32 +70,35 @@ impl Supervisor {
         };
         // The only listener of this connection: a second one would take events away from it.
         let mut events = connection.events_listener();
+        let lost = CancellationToken::new();
         let role = async {
-            if let Err(fault) = declare(&connection).await {
-                return format!("the topology cannot be declared: {fault}");
+            match tokio::time::timeout(DECLARE_TIMEOUT, declare(&connection)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(fault)) => return format!("the topology cannot be declared: {fault}"),
+                Err(_) => return "the topology is not declared in time".to_owned(),
             }
             self.set(State::Up);
-            role(Arc::clone(&connection)).await
+            role(Arc::clone(&connection), lost.clone()).await
         };
         tokio::pin!(role);
         let why = loop {
             tokio::select! {
                 why = &mut role => break why,
-                Some(event) = events.next() => self.observe(event, &connection),
+                Some(event) = events.next() => self.observe(event, &connection, &lost),
             }
         };
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, connection.close(200, "done".into())).await;
         why
     }
 
-    fn observe(&self, event: Event, connection: &Connection) {
+    fn observe(&self, event: Event, connection: &Connection, lost: &CancellationToken) {
         match event {
             Event::ConnectionBlocked(why) => self.set(State::Blocked(why)),
             Event::ConnectionUnblocked => self.set(State::Up),
-            // The role notices by itself, and ends when it has finished what it can; until then nothing new begins.
-            // An error of one channel comes here as well, and leaves the connection good.
+            // Nothing new begins on a lost connection. An error of one channel comes here as well, and leaves it good.
             Event::Error(fault) if !connection.status().connected() => {
                 self.set(State::Down(fault.to_string()));
+                lost.cancel();
             }
             _ => {}
         }

@@ -22,7 +22,7 @@ const DEAD: &str = "raven.dead";
 
 /// Returns after which a message is taken for the cause of its consumers' deaths. Each loss of a connection returns
 /// all that was delivered and not acknowledged, so this is generous; nothing is lost, it is dead-lettered.
-const DELIVERY_LIMIT: i32 = 200;
+const DELIVERY_LIMIT: i32 = 500;
 /// Looking at parked messages counts as a delivery on RabbitMQ 4.0 to 4.2, and must never drop one.
 const PARKED_DELIVERY_LIMIT: i32 = 1_000_000;
 

@@ -111,11 +111,15 @@ impl Message {
             .chain(self.bcc.iter().map(|bcc| (Field::Bcc, bcc)))
     }
 
-    /// The same message without the recipients whose address has a key that `leave_out` holds for.
+    /// The same message without the recipients whose address has a key that `leave_out` holds for. A mail needs a
+    /// `To`: when none is left there, those of `Cc`, who are visible as well, take its place.
     #[must_use]
     pub fn without(mut self, leave_out: impl Fn(&str) -> bool) -> Self {
         for list in [&mut self.to, &mut self.cc, &mut self.bcc] {
             list.retain(|mailbox| !leave_out(&mailbox.email.key()));
+        }
+        if self.to.is_empty() {
+            self.to = std::mem::take(&mut self.cc);
         }
         self
     }

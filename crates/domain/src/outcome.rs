@@ -45,9 +45,13 @@ pub struct Reason {
 }
 
 impl Reason {
-    /// Joins a code and a message.
+    /// Joins a code and a message. The words may be a stranger's: NUL, which Postgres does not take, is replaced, and
+    /// they are cut to a length that people read.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into() }
+        let clean = |text: String, most: usize| -> String {
+            text.trim().chars().take(most).map(|char| if char == '\0' { '\u{fffd}' } else { char }).collect()
+        };
+        Self { code: clean(code.into(), 100), message: clean(message.into(), 2000) }
     }
 }
 

@@ -15,14 +15,15 @@ use store::directory::{self, KeyRecord};
 use store::{Error, Store};
 use tokio_util::sync::CancellationToken;
 
-use crate::problem::{Code, Problem};
+use crate::database::ask;
+use crate::problem::Problem;
 
 /// How often a change is looked for; with the reading that follows it stays well under the promised 5 s.
 const POLL: Duration = Duration::from_secs(1);
 /// Looks after which the use of keys is written down.
 const TOUCH_EVERY: u32 = 30;
-/// How long a request waits for an entry that is not known yet.
-const LOOK_UP: Duration = Duration::from_secs(3);
+/// How long one look may take.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Entries of each kind. Only what exists in the database gets in, so this bounds memory, not attacks.
 const MOST: usize = 200_000;
 /// Entries that are read again in one query.
@@ -132,13 +133,15 @@ impl Directory {
         let mut looks = 0_u32;
         while shutdown.run_until_cancelled(tokio::time::sleep(POLL)).await.is_some() {
             looks = looks.wrapping_add(1);
-            let result = self.follow(&mut seen, looks.is_multiple_of(TOUCH_EVERY)).await;
-            if let Err(fault) = result {
+            let look = self.follow(&mut seen, looks.is_multiple_of(TOUCH_EVERY));
+            match tokio::time::timeout(PATIENCE, look).await {
+                Ok(Ok(())) => {}
                 // Readiness tells that the database is away; what is known stays good.
-                tracing::debug!(%fault, "the directory could not be refreshed");
+                Ok(Err(fault)) => tracing::debug!(%fault, "the directory could not be refreshed"),
+                Err(_) => tracing::debug!("the directory could not be refreshed in time"),
             }
         }
-        let _ = tokio::time::timeout(LOOK_UP, self.note_use()).await;
+        let _ = tokio::time::timeout(PATIENCE, self.note_use()).await;
     }
 
     async fn follow(&self, seen: &mut Option<i64>, note_use: bool) -> Result<(), Error> {
@@ -173,15 +176,6 @@ impl Directory {
         }
         let used: Vec<KeyId> = used.into_iter().collect();
         store::api_keys::touch(&self.store, &used).await
-    }
-}
-
-async fn ask<T>(look_up: impl Future<Output = Result<T, Error>>) -> Result<T, Problem> {
-    match tokio::time::timeout(LOOK_UP, look_up).await {
-        Ok(answer) => Ok(answer?),
-        Err(_) => {
-            Err(Problem::new(Code::DatabaseUnavailable, "The database did not answer in time. Try again."))
-        }
     }
 }
 

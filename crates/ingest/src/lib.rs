@@ -9,6 +9,7 @@
 pub mod app;
 mod auth;
 mod body;
+mod database;
 mod directory;
 mod door;
 mod health;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use actix_web::HttpServer;
 use anyhow::Context as _;
 use broker::{Publisher, PublisherSettings};
+use service::tasks::keep_running;
 use service::telemetry;
 use store::Store;
 use tokio_util::sync::CancellationToken;
@@ -58,7 +60,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         background.clone(),
     );
     let directory = Directory::new(store.clone());
-    tracker.spawn(directory.clone().keep_fresh(background.clone()));
+    let (fresh, stop) = (directory.clone(), background.clone());
+    tracker.spawn(keep_running("directory", move || fresh.clone().keep_fresh(stop.clone())));
     let database = store::watch(store.clone(), &tracker, background.clone());
     let metrics = telemetry::start_metrics();
     tracker.spawn(telemetry::keep_up(metrics.clone(), background.clone()));
@@ -83,7 +86,13 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         shutdown.cancelled().await;
         handle.stop(true).await;
     };
-    let (served, ()) = tokio::join!(server, stop);
+    let serve = async {
+        let served = server.await;
+        // Should the server end by itself, everything ends.
+        shutdown.cancel();
+        served
+    };
+    let (served, ()) = tokio::join!(serve, stop);
     // Only now, when no request is left that could need it.
     background.cancel();
     tracker.close();

@@ -36,7 +36,15 @@ impl Parameters {
 
     /// A parameter as `read` understands it.
     pub(crate) fn take<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        match read(&self.values.remove(name)?) {
+        let value = self.values.remove(name)?;
+        let read = |text: &str| {
+            if text.chars().any(char::is_control) {
+                Err("holds a control character".to_owned())
+            } else {
+                read(text)
+            }
+        };
+        match read(&value) {
             Ok(value) => Some(value),
             Err(detail) => {
                 self.faults.push(Fault { pointer: format!("?{name}"), detail });
@@ -60,7 +68,11 @@ impl Parameters {
     pub(crate) fn cursor<T>(&mut self, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         self.take("cursor", |text| {
             let plain = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-            plain.as_deref().and_then(read).ok_or_else(|| "is not a cursor of this list".to_owned())
+            plain
+                .as_deref()
+                .filter(|text| !text.chars().any(char::is_control))
+                .and_then(read)
+                .ok_or_else(|| "is not a cursor of this list".to_owned())
         })
     }
 

@@ -7,6 +7,7 @@ use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
 use broker::PublishError;
 use serde::Serialize;
+use service::tasks::describe;
 
 /// Seconds after which a caller may try again what was not accepted.
 const TRY_AGAIN: &str = "1";
@@ -185,15 +186,10 @@ impl From<PublishError> for Problem {
 impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
         if error.is_transient() {
-            tracing::debug!(cause = cause(&error), "{error}");
+            tracing::debug!(fault = describe(&error), "the database is not available");
             return Self::new(Code::DatabaseUnavailable, "The database is not available. Try again.");
         }
-        tracing::error!(cause = cause(&error), "{error}");
+        tracing::error!(fault = describe(&error), "a request failed");
         Self::new(Code::Internal, "Something is wrong here; it has been logged.")
     }
-}
-
-/// The innermost cause, which callers do not get to see.
-fn cause(error: &dyn std::error::Error) -> String {
-    error.source().map(ToString::to_string).unwrap_or_default()
 }

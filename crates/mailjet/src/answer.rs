@@ -3,98 +3,72 @@
 use domain::address::key_of;
 use domain::{Acceptance, Outcome, Reason};
 use reqwest::StatusCode;
-use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::client::SendAnswer;
 use crate::request::Outgoing;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Answer {
-    messages: Option<Vec<Entry>>,
-    #[serde(flatten)]
-    error: WireError,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
-struct Entry {
-    status: String,
-    to: Vec<Recipient>,
-    cc: Vec<Recipient>,
-    bcc: Vec<Recipient>,
-    errors: Vec<WireError>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
-struct Recipient {
-    email: String,
-    #[serde(rename = "MessageUUID")]
-    message_uuid: Value,
-    #[serde(rename = "MessageID")]
-    message_id: Value,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
-struct WireError {
-    error_code: Option<String>,
-    error_message: Option<String>,
-    status_code: Option<u16>,
-}
-
 /// Reads an answer that arrived whole. A list of messages counts whatever the HTTP status is: Mailjet sends the good
-/// messages of a call that it answers with 400.
+/// messages of a call that it answers with 400. Every part is read on its own, so that a surprise in one message's
+/// entry makes nothing else unreadable; and what cannot be read is never taken for a refusal.
 pub(crate) fn read(status: StatusCode, body: &[u8], sent: &[Outgoing<'_>]) -> SendAnswer {
-    let answer: Option<Answer> = serde_json::from_slice(body).ok();
-    let (messages, error) = match answer {
-        Some(answer) => (answer.messages, answer.error),
-        None => (None, WireError::default()),
-    };
-    match messages {
-        Some(entries) => SendAnswer::Each(each(entries, sent)),
-        None => whole(status, &error),
+    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+    match answer.get("Messages") {
+        Some(Value::Array(entries)) => SendAnswer::Each(each(entries, sent)),
+        Some(_) => SendAnswer::All(unreadable(status)),
+        None => whole(status, &WireError::of(&answer)),
     }
 }
 
-fn each(entries: Vec<Entry>, sent: &[Outgoing<'_>]) -> Vec<Outcome> {
+fn each(entries: &[Value], sent: &[Outgoing<'_>]) -> Vec<Outcome> {
     let missing =
         || Outcome::Uncertain(Reason::new("answer_incomplete", "Mailjet's answer leaves this message out."));
-    let mut outcomes: Vec<_> = entries.into_iter().map(outcome).take(sent.len()).collect();
+    let mut outcomes: Vec<_> = entries.iter().map(outcome).take(sent.len()).collect();
     outcomes.resize_with(sent.len(), missing);
     outcomes
 }
 
-fn outcome(entry: Entry) -> Outcome {
-    if entry.status.eq_ignore_ascii_case("success") {
-        let recipients = entry.to.into_iter().chain(entry.cc).chain(entry.bcc);
-        return Outcome::Accepted(recipients.map(Recipient::acceptance).collect());
+fn outcome(entry: &Value) -> Outcome {
+    if entry["Status"].as_str().is_some_and(|status| status.eq_ignore_ascii_case("success")) {
+        let recipients = ["To", "Cc", "Bcc"].iter().filter_map(|list| entry[list].as_array()).flatten();
+        return Outcome::Accepted(recipients.filter_map(acceptance).collect());
     }
-    let Some(first) = entry.errors.first() else {
+    let errors: Vec<WireError> =
+        entry["Errors"].as_array().into_iter().flatten().map(WireError::of).collect();
+    let Some(first) = errors.first() else {
         let words = "Mailjet's answer for this message is neither success nor error.";
         return Outcome::Uncertain(Reason::new("answer_unreadable", words));
     };
-    let code = first.error_code.clone().unwrap_or_else(|| "refused".to_owned());
-    let words: Vec<&str> = entry.errors.iter().filter_map(|error| error.error_message.as_deref()).collect();
-    let reason = Reason::new(code, words.join(" "));
-    match first.status_code {
+    let words: Vec<&str> = errors.iter().filter_map(|error| error.words.as_deref()).collect();
+    let reason = Reason::new(first.code.as_deref().unwrap_or("refused"), words.join(" "));
+    match first.status {
         Some(429) => Outcome::NotSent(reason),
         Some(500..) => Outcome::Uncertain(reason),
         _ => Outcome::Refused(reason),
     }
 }
 
-impl Recipient {
-    fn acceptance(self) -> Acceptance {
-        Acceptance {
-            email_key: key_of(&self.email),
-            // Sandbox mode answers 0 and "": those are no ids.
-            message_id: exact(&self.message_id).filter(|&id| id != 0),
-            message_uuid: self.message_uuid.as_str().and_then(|text| Uuid::try_parse(text).ok()),
-        }
+fn acceptance(recipient: &Value) -> Option<Acceptance> {
+    Some(Acceptance {
+        email_key: key_of(recipient["Email"].as_str()?),
+        // Sandbox mode answers 0 and "": those are no ids.
+        message_id: exact(&recipient["MessageID"]).filter(|&id| id != 0),
+        message_uuid: recipient["MessageUUID"].as_str().and_then(|text| Uuid::try_parse(text).ok()),
+    })
+}
+
+/// What Mailjet says is wrong, as far as it says so.
+struct WireError {
+    code: Option<String>,
+    words: Option<String>,
+    status: Option<i64>,
+}
+
+impl WireError {
+    fn of(value: &Value) -> Self {
+        let text = |name: &str| value[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        Self { code: text("ErrorCode"), words: text("ErrorMessage"), status: exact(&value["StatusCode"]) }
     }
 }
 
@@ -109,43 +83,51 @@ pub(crate) fn exact(value: &Value) -> Option<i64> {
 
 /// An answer about the call as a whole: none of its messages was taken on, or nobody knows.
 fn whole(status: StatusCode, error: &WireError) -> SendAnswer {
-    let code = error.error_code.as_deref();
-    let words = error.error_message.as_deref().unwrap_or_default();
+    let code = error.code.as_deref();
+    let words = error.words.as_deref().unwrap_or_default();
+    let number = format!("http_{}", status.as_u16());
     let reason = |default: &str, text: String| Reason::new(code.unwrap_or(default), text);
+    let not_sent = |reason| SendAnswer::All(Outcome::NotSent(reason));
     match status.as_u16() {
-        401 if code == Some("mj-0001") => SendAnswer::All(Outcome::NotSent(reason(
-            "mj-0001",
-            format!("Mailjet has blocked this account: {words}"),
-        ))),
-        401 => SendAnswer::All(Outcome::NotSent(reason(
+        401 if code == Some("mj-0001") => {
+            not_sent(reason("mj-0001", format!("Mailjet has blocked this account: {words}")))
+        }
+        401 => not_sent(reason(
             "unauthorized",
             format!(
                 "401 Unauthorized: Mailjet does not accept the API key or the secret; set them again. {words}"
             ),
-        ))),
-        429 => SendAnswer::All(Outcome::NotSent(Reason::new(
-            "rate_limited",
-            "Mailjet takes no more calls from this account for the moment.",
-        ))),
-        // A time-out of the gateway says nothing of what stands behind it.
-        408 => SendAnswer::All(Outcome::Uncertain(reason("http_408", "Mailjet answered 408.".to_owned()))),
-        400..=499 => SendAnswer::Culprit(reason(
-            &format!("http_{}", status.as_u16()),
-            if words.is_empty() { format!("Mailjet answered {status}.") } else { words.to_owned() },
         )),
-        300..=399 => SendAnswer::All(Outcome::NotSent(reason(
-            "redirected",
-            format!("Mailjet's address answered {status}; MAILJET_URL is probably wrong."),
-        ))),
-        200..=299 => SendAnswer::All(Outcome::Uncertain(reason(
-            "answer_unreadable",
-            format!("Mailjet answered {status} with a body that cannot be read."),
-        ))),
-        _ => SendAnswer::All(Outcome::Uncertain(reason(
-            &format!("http_{}", status.as_u16()),
-            format!("Mailjet answered {status}. {words}"),
-        ))),
+        429 => {
+            let words = "Mailjet takes no more calls from this account for the moment.";
+            not_sent(Reason::new("rate_limited", words))
+        }
+        // The only ones that a message can be the cause of. Mailjet says which rule was broken; a gateway that found
+        // the request too large may not.
+        400 | 422 if code.is_some() || !words.is_empty() => {
+            SendAnswer::Culprit(reason(&number, words.to_owned()))
+        }
+        413 => SendAnswer::Culprit(reason(&number, format!("The message is too large for Mailjet. {words}"))),
+        // A time-out of the gateway says nothing of what stands behind it; and a refusal of messages that cannot be
+        // read may have been a mixed answer, whose good messages were sent.
+        200..=299 | 400 | 408 | 422 => SendAnswer::All(unreadable(status)),
+        // The address or the account is wrong, not the message.
+        300..=499 => not_sent(reason(
+            &number,
+            format!(
+                "Mailjet answered {status}; the address in MAILJET_URL or the account may be wrong. {words}"
+            ),
+        )),
+        _ => {
+            let words = format!("Mailjet answered {status}. {words}");
+            SendAnswer::All(Outcome::Uncertain(reason(&number, words)))
+        }
     }
+}
+
+fn unreadable(status: StatusCode) -> Outcome {
+    let words = format!("Mailjet answered {status} with a body that cannot be read.");
+    Outcome::Uncertain(Reason::new("answer_unreadable", words))
 }
 
 /// A call that got no whole answer. Only one that never had a connection is certain not to have been heard.
@@ -200,6 +182,15 @@ mod tests {
     }
 
     #[test]
+    fn a_surprise_in_one_entry_harms_no_other_and_is_no_refusal() {
+        let body = r#"{"Messages":[{"Status":"success","To":null},{"Status":"error","Errors":null},{"Status":7},
+            {"Status":"error","Errors":[{"ErrorCode":7,"StatusCode":"400","ErrorMessage":"Bad."}]}]}"#;
+        let SendAnswer::Each(outcomes) = read_for(4, 400, body) else { panic!("not each") };
+        let names: Vec<_> = outcomes.iter().map(Outcome::name).collect();
+        assert_eq!(names, ["accepted", "uncertain", "uncertain", "refused"]);
+    }
+
+    #[test]
     fn sandbox_ids_are_none() {
         let body =
             r#"{"Messages":[{"Status":"success","To":[{"Email":"a@b.co","MessageUUID":"","MessageID":0}]}]}"#;
@@ -219,6 +210,11 @@ mod tests {
         assert_eq!(name(401, r#"{"StatusCode":401,"ErrorMessage":"x"}"#), "not_sent");
         assert_eq!(name(400, r#"{"ErrorCode":"mj-0002","StatusCode":400,"ErrorMessage":"x"}"#), "culprit");
         assert_eq!(name(413, ""), "culprit");
+        assert_eq!(name(400, r#"{"Messages":[{"Status":"success"},{"Sta"#), "uncertain");
+        assert_eq!(name(400, r#"{"Messages":null}"#), "uncertain");
+        assert_eq!(name(400, "<html>"), "uncertain");
+        assert_eq!(name(404, "<html>"), "not_sent");
+        assert_eq!(name(403, "<html>"), "not_sent");
         assert_eq!(name(500, r#"{"ErrorIdentifier":"x"}"#), "uncertain");
         assert_eq!(name(504, "<html>"), "uncertain");
         assert_eq!(name(200, r#"{"Messages":[{"Status":"succ"#), "uncertain");

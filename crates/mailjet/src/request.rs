@@ -108,7 +108,7 @@ impl<'a> WireMessage<'a> {
             message.attachments.iter().partition(|file| file.content_id.is_some());
         Self {
             from: WireMailbox::of(outgoing.from),
-            to: message.to.iter().map(WireMailbox::of).collect(),
+            to: to(outgoing),
             cc: message.cc.iter().map(WireMailbox::of).collect(),
             bcc: message.bcc.iter().map(WireMailbox::of).collect(),
             reply_to: message.reply_to.as_ref().map(WireMailbox::of),
@@ -130,15 +130,32 @@ impl<'a> WireMessage<'a> {
     }
 }
 
+/// Mailjet wants a `To`. When only hidden recipients are left the sender stands there, as in a mail to undisclosed
+/// recipients: any of them would be shown to the others.
+fn to<'a>(outgoing: &Outgoing<'a>) -> Vec<WireMailbox<'a>> {
+    match outgoing.message.to.as_slice() {
+        [] => vec![WireMailbox::of(outgoing.from)],
+        to => to.iter().map(WireMailbox::of).collect(),
+    }
+}
+
 /// An empty text part upsets Mailjet's templates.
 fn filled(text: Option<&String>) -> Option<&str> {
     text.map(String::as_str).filter(|text| !text.is_empty())
 }
 
-/// A null value makes Mailjet answer 500; an empty text stands for the same.
+/// A null value, however deep, makes Mailjet answer 500; an empty text stands for the same.
 fn without_nulls(variables: &Map<String, Value>) -> Map<String, Value> {
-    let fill = |value: &Value| if value.is_null() { Value::String(String::new()) } else { value.clone() };
-    variables.iter().map(|(name, value)| (name.clone(), fill(value))).collect()
+    variables.iter().map(|(name, value)| (name.clone(), filled_in(value))).collect()
+}
+
+fn filled_in(value: &Value) -> Value {
+    match value {
+        Value::Null => Value::String(String::new()),
+        Value::Array(list) => list.iter().map(filled_in).collect(),
+        Value::Object(object) => Value::Object(without_nulls(object)),
+        other => other.clone(),
+    }
 }
 
 const fn switch(on: bool) -> &'static str {
@@ -185,7 +202,7 @@ mod tests {
             subject: Some("Hello".to_owned()),
             body_html: Some("<b>Hi</b>".to_owned()),
             body_text: Some(String::new()),
-            variables: map(json!({"a": null, "b": 1})),
+            variables: map(json!({"a": null, "b": 1, "c": [{"d": null}]})),
             attachments: vec![Attachment {
                 filename: "a.txt".to_owned(),
                 content_type: "text/plain".to_owned(),

@@ -11,6 +11,7 @@ pub mod ops;
 pub mod program;
 pub mod settings;
 pub mod shared;
+pub mod tasks;
 pub mod telemetry;
 
 pub use health::{Check, Readiness};

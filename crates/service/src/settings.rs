@@ -97,6 +97,11 @@ pub fn duration(text: &str) -> Result<Duration, &'static str> {
     Duration::try_from(span).map_err(|_| "is a negative time span")
 }
 
+/// Reads a time span that is not zero.
+pub fn positive(text: &str) -> Result<Duration, &'static str> {
+    duration(text).and_then(|span| if span.is_zero() { Err("is zero") } else { Ok(span) })
+}
+
 /// Reads an address to listen on.
 pub fn listen(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "is not an address such as 127.0.0.1:8080")

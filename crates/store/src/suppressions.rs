@@ -67,7 +67,7 @@ pub async fn list(
         .collect()
 }
 
-/// Puts an address on the list by hand; one that is there already keeps its stronger reason and first date.
+/// Puts an address on the list by hand. One that is there already keeps its date, and the stronger of both reasons.
 pub async fn add(
     store: &Store,
     tenant: TenantId,
@@ -78,8 +78,10 @@ pub async fn add(
     let client = store.client().await?;
     client
         .execute(
-            "insert into suppressions (tenant_id, email_key, email, reason) values ($1, $2, $3, $4)
-             on conflict on constraint suppressions_pkey do nothing",
+            "insert into suppressions as s (tenant_id, email_key, email, reason) values ($1, $2, $3, $4)
+             on conflict on constraint suppressions_pkey do update
+             set reason = excluded.reason, event_id = null
+             where suppression_strength(excluded.reason) > suppression_strength(s.reason)",
             &[&tenant.0, &email_key, &email, &reason.as_str()],
         )
         .await?;

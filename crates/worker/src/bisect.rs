@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use broker::Verdict;
+use service::tasks::describe;
 use store::Error;
 
 /// Processes a batch at once; where the database will not take it, halves it until the culprit is alone, so that its
@@ -36,17 +37,6 @@ where
             }
         }
     }
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn describe(fault: &dyn std::error::Error) -> String {
-    let mut text = fault.to_string();
-    let mut cause = fault.source();
-    while let Some(next) = cause {
-        text = format!("{text}: {next}");
-        cause = next.source();
-    }
-    text
 }
 
 #[cfg(test)]

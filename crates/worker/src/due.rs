@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::QueuedMessage;
-use store::messages::{Due, Transition, Work, next_due, take_due};
+use store::messages::{Due, Kind, Transition, Work, next_due, take_due};
 use tokio_util::sync::CancellationToken;
 
 use crate::send::{Job, Sender, reconcile};
@@ -18,9 +18,9 @@ const IDLE: Duration = Duration::from_millis(500);
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
 /// Takes what is due until shutdown; what it has taken then, it finishes.
-pub(crate) async fn run(sender: Arc<Sender>, shutdown: CancellationToken) {
+pub(crate) async fn run(sender: Arc<Sender>, kind: Kind, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
-        let wait = match once(&sender).await {
+        let wait = match once(&sender, kind).await {
             Ok(wait) => wait,
             Err(fault) => {
                 tracing::debug!(%fault, "due messages could not be taken");
@@ -34,11 +34,11 @@ pub(crate) async fn run(sender: Arc<Sender>, shutdown: CancellationToken) {
 }
 
 /// Takes one batch and sees it through; answers how long to wait for the next.
-async fn once(sender: &Sender) -> Result<Duration, store::Error> {
-    let begun = sender.begin();
-    let batch = take_due(sender.store(), MOST, sender.lease()).await?;
+async fn once(sender: &Sender, kind: Kind) -> Result<Duration, store::Error> {
+    let until = sender.begin();
+    let batch = take_due(sender.store(), kind, MOST, sender.lease()).await?;
     if batch.is_empty() {
-        let next = next_due(sender.store()).await?;
+        let next = next_due(sender.store(), kind).await?;
         return Ok(next.unwrap_or(IDLE).clamp(Duration::from_millis(20), IDLE));
     }
     let mut jobs = Vec::new();
@@ -53,9 +53,8 @@ async fn once(sender: &Sender) -> Result<Duration, store::Error> {
             },
         }
     }
-    let (sent, found) = tokio::join!(sender.deliver(jobs, begun), reconcile::ask(sender, questions));
-    transitions.extend(sent);
-    transitions.extend(found);
+    transitions.extend(sender.deliver(jobs, until).await);
+    transitions.extend(reconcile::ask(sender, questions, until).await);
     sender.record(&transitions).await;
     Ok(Duration::ZERO)
 }

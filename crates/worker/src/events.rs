@@ -3,40 +3,95 @@
 use broker::{Delivery, Handler, Verdict};
 use domain::{DeliveryEvent, EventId, TenantId};
 use jiff::Timestamp;
-use store::Store;
+use service::tasks::describe;
 use store::delivery_events::{self, Incoming};
+use store::{Store, partitions};
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::bisect::bisect;
 
+/// Items that are recorded in one transaction. A body of 10 MiB may have millions; this bounds memory and time.
+const SLICE: usize = 1000;
+
 /// Handles the queue `events`.
 pub(crate) struct Recorder {
     store: Store,
+    /// Set when the partitions of the present time are known to be there.
+    prepared: OnceCell<()>,
 }
 
-/// A body, understood.
-struct Webhook {
+/// A body, understood as far as its shape.
+struct Webhook<'a> {
     tenant: TenantId,
     received_at: Timestamp,
-    events: Vec<(EventId, DeliveryEvent)>,
+    items: Vec<&'a str>,
+}
+
+/// One item, and whence it came.
+#[derive(Clone, Copy)]
+struct Item<'a> {
+    tenant: TenantId,
+    received_at: Timestamp,
+    json: &'a str,
 }
 
 impl Recorder {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store }
+        Self { store, prepared: OnceCell::new() }
     }
 
-    async fn record(&self, webhooks: Vec<&Webhook>) -> Result<(), store::Error> {
-        let incoming: Vec<Incoming<'_>> = webhooks
+    /// Records the items of these bodies, in slices; events count once, so those of a slice that was recorded before
+    /// another failed do no harm when they come again.
+    async fn record(&self, webhooks: Vec<&Webhook<'_>>) -> Result<(), store::Error> {
+        let store = &self.store;
+        self.prepared.get_or_try_init(async || partitions::ensure(store).await.map(|_| ())).await?;
+        let items: Vec<Item<'_>> = webhooks
             .into_iter()
             .flat_map(|webhook| {
-                webhook.events.iter().map(|(id, event)| Incoming {
-                    id: *id,
-                    tenant: webhook.tenant,
-                    provider: mailjet::events::PROVIDER,
-                    received_at: webhook.received_at,
-                    event,
-                })
+                let item = |json| Item { tenant: webhook.tenant, received_at: webhook.received_at, json };
+                webhook.items.iter().map(move |&json| item(json))
+            })
+            .collect();
+        for slice in items.chunks(SLICE) {
+            self.slice(slice).await?;
+        }
+        Ok(())
+    }
+
+    /// Records a slice; halves it where the database will not take it, until the culprit is alone. That one is then
+    /// kept as an unknown event, so that nothing of what it says can be in the way.
+    async fn slice(&self, slice: &[Item<'_>]) -> Result<(), store::Error> {
+        let mut open = vec![slice];
+        while let Some(part) = open.pop() {
+            match self.write(part, mailjet::events::normalise).await {
+                Err(fault) if fault.is_transient() => return Err(fault),
+                Err(_) if part.len() > 1 => open.extend(<[_; 2]>::from(part.split_at(part.len() / 2))),
+                Err(fault) => {
+                    tracing::warn!(fault = describe(&fault), "an event is kept as unknown");
+                    self.write(part, |json, _| mailjet::events::unknown(json)).await?;
+                }
+                Ok(()) => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn write(
+        &self,
+        items: &[Item<'_>],
+        read: impl Fn(&str, Timestamp) -> DeliveryEvent,
+    ) -> Result<(), store::Error> {
+        let events: Vec<DeliveryEvent> = items.iter().map(|item| read(item.json, item.received_at)).collect();
+        let incoming: Vec<Incoming<'_>> = items
+            .iter()
+            .zip(&events)
+            .map(|(item, event)| Incoming {
+                id: EventId(Uuid::now_v7()),
+                tenant: item.tenant,
+                provider: mailjet::events::PROVIDER,
+                received_at: item.received_at,
+                event,
             })
             .collect();
         let recorded = delivery_events::record(&self.store, &incoming).await?;
@@ -54,7 +109,7 @@ fn count(number: usize) -> u64 {
 
 impl Handler for Recorder {
     async fn handle(&self, batch: &[Delivery]) -> Vec<Verdict> {
-        let webhooks: Vec<Result<Webhook, String>> = batch.iter().map(read).collect();
+        let webhooks: Vec<Result<Webhook<'_>, String>> = batch.iter().map(read).collect();
         let mut verdicts: Vec<Verdict> = webhooks
             .iter()
             .map(|webhook| match webhook {
@@ -72,7 +127,7 @@ impl Handler for Recorder {
     }
 }
 
-fn read(delivery: &Delivery) -> Result<Webhook, String> {
+fn read(delivery: &Delivery) -> Result<Webhook<'_>, String> {
     let header = |name: &str| delivery.header(name).ok_or_else(|| format!("the header {name} is missing"));
     let tenant =
         header("raven-tenant")?.parse().map_err(|_| "the header raven-tenant is no UUID".to_owned())?;
@@ -83,7 +138,6 @@ fn read(delivery: &Delivery) -> Result<Webhook, String> {
     if provider != mailjet::events::PROVIDER {
         return Err(format!("the provider {provider} is not known to this version"));
     }
-    let events = mailjet::events::read(&delivery.body, received_at).map_err(|fault| fault.to_string())?;
-    let events = events.into_iter().map(|event| (EventId(Uuid::now_v7()), event)).collect();
-    Ok(Webhook { tenant, received_at, events })
+    let items = mailjet::events::items(&delivery.body).map_err(|fault| fault.to_string())?;
+    Ok(Webhook { tenant, received_at, items })
 }

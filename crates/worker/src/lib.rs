@@ -19,16 +19,18 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use broker::{ConsumerSettings, Publisher, PublisherSettings, Queue, consumer};
+use service::tasks::keep_running;
 use service::{ops, telemetry};
 use store::Store;
+use store::messages::Kind;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::send::Sender;
 use crate::settings::Settings;
 
-/// Loops that take due messages at once, so that one slow call does not hold up the others.
-const DUE_LOOPS: usize = 2;
+/// Loops that take due messages: two that send, so that one slow call does not hold up the others, and one that asks.
+const DUE_LOOPS: [Kind; 3] = [Kind::Sends, Kind::Sends, Kind::Questions];
 
 /// Works until `shutdown`; then finishes what is in hand, and ends.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
@@ -68,15 +70,17 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
             (&work, shutdown.clone()),
         ),
     ];
-    for _ in 0..DUE_LOOPS {
-        work.spawn(due::run(Arc::clone(&sender), shutdown.clone()));
-    }
-    background.spawn(chores::run(store.clone(), stop_background.clone()));
+    look_after(&sender, &store, (&work, &shutdown), (&background, &stop_background));
     let metrics = telemetry::start_metrics();
     background.spawn(telemetry::keep_up(metrics.clone(), stop_background.clone()));
     let ops = ops::Ops { readiness: health::readiness(consumers, database, shutdown.clone()), metrics };
     tracing::info!(%address, "working");
-    let serving = ops::serve(listener, ops, stop_background.clone());
+    let serving = async {
+        let served = ops::serve(listener, ops, stop_background.clone()).await;
+        // Should the server end by itself, everything ends.
+        shutdown.cancel();
+        served
+    };
     let ending = async {
         shutdown.cancelled().await;
         end(&work, &background, &stop_background, settings.shutdown_grace).await;
@@ -84,6 +88,24 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     let (served, ()) = tokio::join!(serving, ending);
     store.close();
     served.context("the HTTP server failed")
+}
+
+/// Starts what goes by the clock: due messages are work, chores go on until that has ended.
+fn look_after(
+    sender: &Arc<Sender>,
+    store: &Store,
+    (work, shutdown): (&TaskTracker, &CancellationToken),
+    (background, stop_background): (&TaskTracker, &CancellationToken),
+) {
+    for kind in DUE_LOOPS {
+        let (sender, shutdown) = (Arc::clone(sender), shutdown.clone());
+        work.spawn(keep_running("due", move || due::run(Arc::clone(&sender), kind, shutdown.clone())));
+    }
+    let (chores, stop) = (store.clone(), stop_background.clone());
+    background.spawn(keep_running("links", move || chores::link_events(chores.clone(), stop.clone())));
+    let (chores, stop) = (store.clone(), stop_background.clone());
+    background
+        .spawn(keep_running("partitions", move || chores::keep_partitions(chores.clone(), stop.clone())));
 }
 
 /// Waits for what is in hand. What does not end in time is safe all the same: the queue delivers it again, or its claim
@@ -107,8 +129,8 @@ fn sends(settings: &Settings) -> ConsumerSettings {
     ConsumerSettings {
         queue: Queue::Sends,
         lanes: settings.send_lanes,
-        prefetch: 400,
-        batch: 200,
+        prefetch: 150,
+        batch: 100,
         batch_bytes: 32 * 1024 * 1024,
         linger: settings.linger,
     }
@@ -118,8 +140,8 @@ fn webhooks(settings: &Settings) -> ConsumerSettings {
     ConsumerSettings {
         queue: Queue::Events,
         lanes: settings.event_lanes,
-        prefetch: 400,
-        batch: 200,
+        prefetch: 200,
+        batch: 100,
         batch_bytes: 8 * 1024 * 1024,
         linger: std::time::Duration::from_millis(5),
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use broker::BrokerUrl;
 use domain::retry::{ReconcilePolicy, RetryPolicy};
-use service::settings::{count, duration, listen};
+use service::settings::{count, duration, listen, positive};
 use service::shared::{AMQP_URL, DATABASE_URL, ENCRYPTION_KEYS, SHUTDOWN_GRACE};
 use service::{Environment, Invalid, Program, Variable};
 use store::{DatabaseUrl, Keyring};
@@ -123,9 +123,7 @@ impl Settings {
     pub fn read(environment: &Environment) -> Result<Self, Invalid> {
         // The client of Mailjet is made here, and needs to know which TLS to use.
         service::program::install_tls();
-        let timeout = environment.read(&MAILJET_TIMEOUT, |text| {
-            duration(text).and_then(|span| if span.is_zero() { Err("is zero") } else { Ok(span) })
-        })?;
+        let timeout = environment.read(&MAILJET_TIMEOUT, positive)?;
         Ok(Self {
             database: environment.read(&DATABASE_URL, DatabaseUrl::parse)?,
             broker: environment.read(&AMQP_URL, BrokerUrl::parse)?,
@@ -134,12 +132,12 @@ impl Settings {
             mailjet: environment.read(&MAILJET_URL, |text| mailjet::Client::new(text, timeout))?,
             linger: environment.read(&BATCH_LINGER, duration)?,
             retry: RetryPolicy {
-                base: environment.read(&RETRY_BASE, duration)?,
-                max: environment.read(&RETRY_MAX, duration)?,
+                base: environment.read(&RETRY_BASE, positive)?,
+                max: environment.read(&RETRY_MAX, positive)?,
                 window: environment.read(&RETRY_WINDOW, duration)?,
             },
             reconcile: ReconcilePolicy {
-                after: environment.read(&RECONCILE_AFTER, duration)?,
+                after: environment.read(&RECONCILE_AFTER, positive)?,
                 look_ups: LOOK_UPS,
             },
             send_lanes: environment.read(&SEND_LANES, count)?,

@@ -57,7 +57,8 @@ pub(crate) enum Request {
 /// The key of a request, if it has one.
 pub(super) fn key(request: &HttpRequest) -> Result<Option<&str>, Problem> {
     let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
-    let text = value.to_str().ok().map(str::trim);
+    let printable = |text: &&str| text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let text = value.to_str().ok().map(str::trim).filter(printable);
     match text.filter(|text| (1..=limits::IDEMPOTENCY_KEY_CHARS).contains(&text.len())) {
         Some(text) => Ok(Some(text)),
         None => Err(Problem::invalid(vec![Fault {

@@ -47,8 +47,9 @@ pub(super) async fn send(
     let body = body::json(&request, payload, body::SEND).await?;
     let now = Timestamp::now();
     let message = request::message(body, "", now).map_err(Problem::invalid)?;
-    let scheduled = message.scheduled_at.is_some();
     let digest = digest(caller, &message)?;
+    let message = at_once_if_past(message, now);
+    let scheduled = message.scheduled_at.is_some();
     let id = key.map_or_else(|| MessageId(Uuid::now_v7()), |key| MessageId::derived(caller.tenant, key));
     if key.is_some()
         && let Request::Repeat(seen) = replays.look(caller.tenant, id, &digest).await?
@@ -63,29 +64,39 @@ pub(super) async fn send(
     Ok(HttpResponse::Ok().json(Accepted::of(id, scheduled)))
 }
 
+/// All or nothing, as far as faults go. With an `Idempotency-Key` each message's id is derived from the key and its
+/// place, so that a batch that was not confirmed can be sent again and goes out once.
 pub(super) async fn send_batch(
     request: HttpRequest,
     payload: Payload,
     publisher: Data<Publisher>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller(&request, Scope::Send).await?;
-    if request.headers().contains_key("idempotency-key") {
-        return Err(Problem::invalid(vec![Fault {
-            pointer: "Idempotency-Key".to_owned(),
-            detail: "covers one message; send those that need one singly".to_owned(),
-        }]));
-    }
+    let key = idempotency::key(&request)?;
     let body = body::json(&request, payload, body::SEND).await?;
     let now = Timestamp::now();
-    let messages = batch(body, now)?;
-    let messages = messages
+    let id = |place: usize| match key {
+        Some(key) => MessageId::derived(caller.tenant, &format!("{key}\n{place}")),
+        None => MessageId(Uuid::now_v7()),
+    };
+    let messages = batch(body, now)?
         .into_iter()
-        .map(|message| Ok(queued(caller, MessageId(Uuid::now_v7()), now, digest(caller, &message)?, message)))
+        .enumerate()
+        .map(|(place, message)| {
+            let digest = digest(caller, &message)?;
+            Ok(queued(caller, id(place), now, digest, at_once_if_past(message, now)))
+        })
         .collect::<Result<Vec<_>, Problem>>()?;
     publish(&publisher, &messages).await?;
     let accepted: Vec<Accepted> =
         messages.iter().map(|next| Accepted::of(next.id, next.message.scheduled_at.is_some())).collect();
     Ok(HttpResponse::Ok().json(json!({ "data": accepted })))
+}
+
+/// A scheduled time that has come is none. The digest is taken before, of the time as it was written: a repeat that
+/// comes after that time is still the same request.
+fn at_once_if_past(message: Message, now: Timestamp) -> Message {
+    Message { scheduled_at: message.scheduled_at.filter(|&at| at > now), ..message }
 }
 
 /// All messages of a batch, or all the faults of all of them.

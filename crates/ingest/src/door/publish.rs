@@ -2,7 +2,7 @@
 
 use broker::{Publication, Publisher, Queue};
 use domain::{Message, MessageId, QueuedMessage, limits};
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use crate::auth::Caller;
@@ -22,8 +22,16 @@ pub(super) fn queued(
 /// Publishes all of `messages`, pipelined; all are confirmed when this answers `Ok`.
 pub(super) async fn publish(publisher: &Publisher, messages: &[QueuedMessage]) -> Result<(), Problem> {
     let publications: Vec<Publication> = messages.iter().map(publication).collect::<Result<_, _>>()?;
-    try_join_all(publications.into_iter().map(|next| publisher.publish(next))).await?;
-    Ok(())
+    let several = publications.len() > 1;
+    let results = join_all(publications.into_iter().map(|next| publisher.publish(next))).await;
+    match results.into_iter().collect::<Result<(), _>>() {
+        Err(_) if several => Err(Problem::new(
+            Code::QueueUnavailable,
+            "Not all messages were confirmed; some may have been accepted. A batch that came with an \
+             Idempotency-Key can be sent again, and goes out once.",
+        )),
+        result => Ok(result?),
+    }
 }
 
 fn publication(queued: &QueuedMessage) -> Result<Publication, Problem> {

@@ -13,6 +13,7 @@ use store::{Keyring, Store};
 
 use crate::auth::caller;
 use crate::body;
+use crate::database::ask;
 use crate::problem::{Code, Fault, Problem};
 
 /// Characters of a secret that are shown.
@@ -70,7 +71,7 @@ pub(super) async fn set(
     known(&path)?;
     let body = body::json(&request, payload, body::MANAGE).await?;
     let new = parse(body).map_err(Problem::invalid)?;
-    providers::put(&store, &keyring, caller.tenant, &new).await?;
+    ask(providers::put(&store, &keyring, caller.tenant, &new)).await?;
     read(&store, &keyring, caller.tenant).await.map(Json)
 }
 
@@ -92,7 +93,7 @@ pub(super) async fn forget(
 ) -> Result<HttpResponse, Problem> {
     let caller = caller(&request, Scope::Manage).await?;
     known(&path)?;
-    if providers::delete(&store, caller.tenant).await? {
+    if ask(providers::delete(&store, caller.tenant)).await? {
         Ok(HttpResponse::NoContent().finish())
     } else {
         Err(Problem::no_such("provider"))
@@ -100,7 +101,7 @@ pub(super) async fn forget(
 }
 
 async fn read(store: &Store, keyring: &Keyring, tenant: domain::TenantId) -> Result<Account, Problem> {
-    let account = providers::get(store, keyring, tenant).await?;
+    let account = ask(providers::get(store, keyring, tenant)).await?;
     account.map(Account::from).ok_or_else(|| Problem::no_such("provider"))
 }
 

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::auth::caller;
 use crate::body;
+use crate::database::ask;
 use crate::page::{Page, Parameters, page};
 use crate::problem::{Fault, Problem};
 
@@ -50,7 +51,7 @@ pub(super) async fn list(request: HttpRequest, store: Data<Store>) -> Result<Jso
     let limit = parameters.limit();
     parameters.finish()?;
     let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    let rows = suppressions::list(&store, caller.tenant, &filter, most).await?;
+    let rows = ask(suppressions::list(&store, caller.tenant, &filter, most)).await?;
     Ok(Json(page(rows, limit, |row| row.email_key.clone(), Row::from)))
 }
 
@@ -62,9 +63,9 @@ pub(super) async fn add(
     let caller = caller(&request, Scope::Manage).await?;
     let body = body::json(&request, payload, body::MANAGE).await?;
     let (email, reason) = parse(&body).map_err(Problem::invalid)?;
-    suppressions::add(&store, caller.tenant, email.as_str(), &email.key(), reason).await?;
+    ask(suppressions::add(&store, caller.tenant, email.as_str(), &email.key(), reason)).await?;
     let filter = Filter { email_key: Some(email.key()), ..Filter::default() };
-    let row = suppressions::list(&store, caller.tenant, &filter, 1).await?.pop();
+    let row = ask(suppressions::list(&store, caller.tenant, &filter, 1)).await?.pop();
     row.map(|row| Json(row.into())).ok_or_else(|| Problem::no_such("suppression"))
 }
 
@@ -74,7 +75,10 @@ pub(super) async fn remove(
     store: Data<Store>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller(&request, Scope::Manage).await?;
-    if suppressions::delete(&store, caller.tenant, &key_of(&path)).await? {
+    if path.chars().any(char::is_control) {
+        return Err(Problem::no_such("suppression"));
+    }
+    if ask(suppressions::delete(&store, caller.tenant, &key_of(&path))).await? {
         Ok(HttpResponse::NoContent().finish())
     } else {
         Err(Problem::no_such("suppression"))

@@ -13,6 +13,7 @@ use store::{Store, webhook_tokens};
 use uuid::Uuid;
 
 use crate::auth::caller;
+use crate::database::ask;
 use crate::page::Page;
 use crate::problem::{Code, Problem};
 
@@ -45,7 +46,7 @@ pub(super) async fn create(
         .map_err(|_| Problem::new(Code::Internal, "There is no randomness to make a token of."))?;
     let token = WebhookToken::from_random(random);
     let id = TokenId(Uuid::now_v7());
-    let created = webhook_tokens::create(&store, caller.tenant, id, &token).await?;
+    let created = ask(webhook_tokens::create(&store, caller.tenant, id, &token)).await?;
     let created_at = created.ok_or_else(|| {
         let detail =
             format!("There are {} live tokens already; revoke one first.", webhook_tokens::MOST_LIVE);
@@ -66,7 +67,7 @@ fn url(base: &str, tenant: TenantId, token: &str) -> String {
 
 pub(super) async fn list(request: HttpRequest, store: Data<Store>) -> Result<Json<Page<Row>>, Problem> {
     let caller = caller(&request, Scope::Manage).await?;
-    let tokens = webhook_tokens::list(&store, caller.tenant).await?;
+    let tokens = ask(webhook_tokens::list(&store, caller.tenant)).await?;
     let data = tokens.into_iter().map(|token| Row { id: token.id, created_at: token.created_at }).collect();
     Ok(Json(Page { data, next_cursor: None }))
 }
@@ -78,7 +79,7 @@ pub(super) async fn revoke(
 ) -> Result<HttpResponse, Problem> {
     let caller = caller(&request, Scope::Manage).await?;
     let id = path.parse().map_err(|_| Problem::no_such("webhook token"))?;
-    if webhook_tokens::revoke(&store, caller.tenant, id).await? {
+    if ask(webhook_tokens::revoke(&store, caller.tenant, id)).await? {
         Ok(HttpResponse::NoContent().finish())
     } else {
         Err(Problem::no_such("webhook token"))

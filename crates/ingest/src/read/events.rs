@@ -12,6 +12,7 @@ use store::delivery_events::EventView;
 use uuid::Uuid;
 
 use crate::auth::caller;
+use crate::database::ask;
 use crate::page::{Page, Parameters, page};
 use crate::problem::Problem;
 
@@ -68,15 +69,15 @@ pub(super) async fn of_message(
     let mut parameters = Parameters::of(&request);
     let limit = parameters.limit();
     let after = parameters.cursor(|text| {
-        let (at, sequence) = text.split_once(' ')?;
-        Some((at.parse().ok()?, sequence.parse().ok()?))
+        let (at, id) = text.split_once(' ')?;
+        Some((at.parse().ok()?, id.parse().ok()?))
     });
     parameters.finish()?;
-    if store::messages::get(&store, caller.tenant, id).await?.is_none() {
+    if ask(store::messages::get(&store, caller.tenant, id)).await?.is_none() {
         return Err(Problem::no_such("message"));
     }
     let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    let rows = store::delivery_events::of_message(&store, caller.tenant, id, after, most).await?;
-    let place = |view: &EventView| format!("{} {}", view.occurred_at, view.sequence);
+    let rows = ask(store::delivery_events::of_message(&store, caller.tenant, id, after, most)).await?;
+    let place = |view: &EventView| format!("{} {}", view.occurred_at, view.id);
     Ok(Json(page(rows, limit, place, Event::from)))
 }

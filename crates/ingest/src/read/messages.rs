@@ -12,6 +12,7 @@ use store::messages::{MessageView, RecipientView};
 use uuid::Uuid;
 
 use crate::auth::caller;
+use crate::database::ask;
 use crate::problem::Problem;
 
 /// A message as it is answered.
@@ -99,6 +100,6 @@ pub(super) async fn one(
 ) -> Result<Json<Message>, Problem> {
     let caller = caller(&request, Scope::Send).await?;
     let id = path.parse().map_err(|_| Problem::no_such("message"))?;
-    let message = store::messages::get(&store, caller.tenant, id).await?;
+    let message = ask(store::messages::get(&store, caller.tenant, id)).await?;
     message.map(|view| Json(view.into())).ok_or_else(|| Problem::no_such("message"))
 }

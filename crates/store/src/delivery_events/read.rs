@@ -42,13 +42,14 @@ pub struct EventView {
     pub raw: String,
 }
 
-/// The events of one message, oldest first, up to `limit` of them after the place `after`.
+/// The events of one message, oldest first, up to `limit` of them after the place `after`. Those of one second are in
+/// the order of their ids, which is that in which they came.
 /// The index `delivery_events_message_idx` serves this.
 pub async fn of_message(
     store: &Store,
     tenant: TenantId,
     message: MessageId,
-    after: Option<(Timestamp, i64)>,
+    after: Option<(Timestamp, Uuid)>,
     limit: i64,
 ) -> Result<Vec<EventView>, Error> {
     let client = store.client().await?;
@@ -58,12 +59,12 @@ pub async fn of_message(
                     reason, url, ip, geo, user_agent, raw
              from delivery_events
              where message_id = $1 and tenant_id = $2
-               and ($3::timestamptz is null or (occurred_at, sequence) > ($3, $4::bigint))
-             order by occurred_at, sequence limit $5",
+               and ($3::timestamptz is null or (occurred_at, id) > ($3, $4::uuid))
+             order by occurred_at, id limit $5",
         )
         .await?;
-    let (at, sequence) = after.unzip();
-    let rows = client.query(&statement, &[&message.0, &tenant.0, &at, &sequence, &limit]).await?;
+    let (at, id) = after.unzip();
+    let rows = client.query(&statement, &[&message.0, &tenant.0, &at, &id, &limit]).await?;
     Ok(rows.iter().map(event).collect())
 }
 

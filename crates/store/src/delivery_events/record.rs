@@ -68,8 +68,7 @@ from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::smal
 order by tenant_id, email_key, strength desc
 on conflict on constraint suppressions_pkey do update
 set reason = excluded.reason, event_id = excluded.event_id
-where array_position(array['manual', 'unsubscribed', 'hard_bounce', 'spam_complaint'], excluded.reason)
-    > array_position(array['manual', 'unsubscribed', 'hard_bounce', 'spam_complaint'], s.reason)";
+where suppression_strength(excluded.reason) > suppression_strength(s.reason)";
 
 /// Records a batch: history, statuses, suppressions. An event that is known already, in this batch or from any other,
 /// adds no row and changes nothing.
@@ -145,7 +144,11 @@ async fn insert(
         incoming.iter().map(of).collect()
     }
     let text = |of: fn(&DeliveryEvent) -> Option<&str>| column(incoming, move |next| of(next.event));
-    let numbers = column(incoming, |next| next.event.provider_message_id.as_deref()?.parse::<i64>().ok());
+    // An event without effect is a made-up one, or not understood: the provider's id in it is no proof of a link.
+    let numbers = column(incoming, |next| {
+        let id = next.event.provider_message_id.as_deref().filter(|_| next.event.effect.proves_sent)?;
+        id.parse::<i64>().ok()
+    });
     let statement = transaction.prepare_cached(INSERT).await?;
     let rows = transaction
         .query(

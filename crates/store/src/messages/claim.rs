@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use domain::{EventKind, MessageId, QueuedMessage, Status};
+use domain::{MessageId, QueuedMessage, Status};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -123,10 +123,7 @@ pub async fn claim(
     if !fresh.is_empty() {
         let (ids, tenants): (Vec<Uuid>, Vec<Uuid>) = fresh.into_iter().unzip();
         let linked = transaction.query(&link, &[&ids, &tenants]).await?;
-        // What was not understood proves nothing.
-        let understood =
-            linked.iter().filter(|row| row.get::<_, &str>("kind") != EventKind::Unknown.as_str());
-        let moves: Vec<Move> = understood.map(Move::of_linked).collect();
+        let moves = Move::of_linked(&linked);
         settle::apply(&transaction, &moves).await?;
     }
     transaction.commit().await?;

@@ -42,10 +42,30 @@ pub struct Due {
     pub work: Work,
 }
 
+/// Which of what is due to take. The two have an index each, and wait for different things: a Mailjet that does not
+/// answer questions must not hold up what is to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Messages to send.
+    Sends,
+    /// Messages to ask for.
+    Questions,
+}
+
+impl Kind {
+    /// The condition of the index, to the letter. 20 is `sending`.
+    const fn condition(self) -> &'static str {
+        match self {
+            Self::Sends => "due_at is not null and status <> 20",
+            Self::Questions => "due_at is not null and status = 20",
+        }
+    }
+}
+
 const TAKE: &str = "
 with picked as (
     select id, tenant_id, status from messages
-    where due_at <= now() order by due_at limit $1 for update skip locked
+    where due_at <= now() and CONDITION order by due_at limit $1 for update skip locked
 ), people as (
     select r.message_id, r.email_key, s.email_key is not null or r.status = $4::smallint as suppressed
     from picked p
@@ -67,8 +87,9 @@ with picked as (
 ), marked as (
     update recipients r
     set status = case when p.suppressed then $4::smallint else $3::smallint end
-    from people p
-    where r.message_id = p.message_id and r.email_key = p.email_key and r.status < $5::smallint
+    from people p join picked m on m.id = p.message_id
+    where r.message_id = p.message_id and r.tenant_id = m.tenant_id and r.email_key = p.email_key
+      and r.status < $5::smallint
 ), tried as (
     insert into attempts (message_id, attempt, tenant_id)
     select id, attempts, tenant_id from moved where was <> $3::smallint and status = $3::smallint
@@ -80,10 +101,10 @@ left join message_contents c on c.message_id = m.id and c.tenant_id = m.tenant_i
 where m.status = $3::smallint";
 
 /// Takes up to `limit` messages that are due, each leased for `lease`; no other worker gets one of them meanwhile.
-/// The index `messages_due_idx` serves this, and holds only what is waiting.
-pub async fn take_due(store: &Store, limit: i64, lease: Duration) -> Result<Vec<Due>, Error> {
+/// The indexes `messages_due_idx` and `messages_uncertain_idx` serve this, and hold only what is waiting.
+pub async fn take_due(store: &Store, kind: Kind, limit: i64, lease: Duration) -> Result<Vec<Due>, Error> {
     let client = store.client().await?;
-    let statement = client.prepare_cached(TAKE).await?;
+    let statement = client.prepare_cached(&TAKE.replace("CONDITION", kind.condition())).await?;
     let rows = client
         .query(
             &statement,
@@ -118,14 +139,13 @@ fn due(row: &Row) -> Due {
 }
 
 /// How long until the next message is due: zero when one is now, none when nothing waits.
-pub async fn next_due(store: &Store) -> Result<Option<Duration>, Error> {
+pub async fn next_due(store: &Store, kind: Kind) -> Result<Option<Duration>, Error> {
     let client = store.client().await?;
-    let statement = client
-        .prepare_cached(
-            "select greatest(extract(epoch from min(due_at) - now()), 0)::float8 as wait
-             from messages where due_at is not null",
-        )
-        .await?;
+    let statement = format!(
+        "select greatest(extract(epoch from min(due_at) - now()), 0)::float8 as wait from messages where {}",
+        kind.condition()
+    );
+    let statement = client.prepare_cached(&statement).await?;
     let wait: Option<f64> = client.query_one(&statement, &[]).await?.get("wait");
     Ok(wait.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()))
 }

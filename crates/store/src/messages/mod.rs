@@ -10,7 +10,7 @@ mod record;
 mod settle;
 
 pub use claim::{Arrival, Claimed, claim};
-pub use due::{Due, Work, next_due, take_due};
+pub use due::{Due, Kind, Work, next_due, take_due};
 pub use read::{Digest, Envelope, MessageView, RecipientView, digest, get};
 pub use record::{Transition, record};
 pub(crate) use settle::{Move, apply};

@@ -54,7 +54,7 @@ pub struct MessageView {
     pub updated_at: Timestamp,
     /// When it was to be sent.
     pub scheduled_at: Option<Timestamp>,
-    /// How often the provider was called for it.
+    /// How often it was tried.
     pub attempts: u32,
     /// What is wrong, as code and words.
     pub error: Option<(String, String)>,
@@ -115,7 +115,7 @@ pub async fn get(store: &Store, tenant: TenantId, id: MessageId) -> Result<Optio
     }))
 }
 
-/// A message that names no sender is sent from the account's own.
+/// A message that names no sender is sent from the account's own, which is shown as it is now.
 fn envelope(row: &Row) -> Result<Envelope, Error> {
     let unreadable = |_| Error::Unreadable { column: "messages.envelope" };
     let mut envelope: Envelope = serde_json::from_str(row.get("envelope")).map_err(unreadable)?;

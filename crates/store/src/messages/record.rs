@@ -1,8 +1,9 @@
 //! Recording how attempts ended.
 
+use std::time::Duration;
+
 use domain::{MessageId, Outcome, Status, TenantId};
 use futures_util::future::try_join5;
-use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::settle::LOCK;
@@ -21,8 +22,9 @@ pub struct Transition {
     pub outcome: Outcome,
     /// Where the message goes: `Sent`, `Failed`, `Queued` (again) or `Sending` (still to be found out).
     pub to: Status,
-    /// When a worker acts again.
-    pub due_at: Option<Timestamp>,
+    /// How long until a worker acts again, if one is to. It is counted by the database's clock, as leases are: those
+    /// of the workers may differ.
+    pub wait: Option<Duration>,
     /// How often the provider had not heard of it.
     pub look_ups: u32,
 }
@@ -40,10 +42,10 @@ where r.message_id = t.id and r.tenant_id = t.tenant_id
 const MESSAGES: &str = "
 update messages m
 set status = r.status,
-    due_at = case when r.status in ($8::smallint, $9::smallint) then t.due_at end,
+    due_at = case when r.status in ($8::smallint, $9::smallint) then now() + make_interval(secs => t.wait) end,
     look_ups = t.look_ups, error_code = t.code, error_message = t.words, updated_at = now()
-from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::smallint[], $5::timestamptz[], $6::integer[], $10::text[],
-            $11::text[]) as t(id, tenant_id, attempt, to_status, due_at, look_ups, code, words),
+from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::smallint[], $5::float8[], $6::integer[], $10::text[],
+            $11::text[]) as t(id, tenant_id, attempt, to_status, wait, look_ups, code, words),
      lateral (
          select coalesce(max(status) filter (where status <> $12::smallint), $12::smallint) as status
          from recipients where message_id = t.id and tenant_id = t.tenant_id
@@ -81,13 +83,13 @@ pub async fn record(store: &Store, transitions: &[Transition]) -> Result<(), Err
     let transaction = client.transaction().await?;
     let (sent, sending) = (Status::Sent.rank(), Status::Sending.rank());
     let (queued, suppressed) = (Status::Queued.rank(), Status::Suppressed.rank());
-    let Columns { ids, tenants, attempt, to, due, look_ups, outcome, code, words, accepted } = &batch;
+    let Columns { ids, tenants, attempt, to, wait, look_ups, outcome, code, words, accepted } = &batch;
     try_join5(
         transaction.execute(&lock, &[ids, tenants]),
         transaction.execute(&recipients, &[ids, tenants, attempt, to, &sent, &sending]),
         transaction.execute(
             &messages,
-            &[ids, tenants, attempt, to, due, look_ups, &sent, &sending, &queued, code, words, &suppressed],
+            &[ids, tenants, attempt, to, wait, look_ups, &sent, &sending, &queued, code, words, &suppressed],
         ),
         transaction.execute(&attempts, &[ids, tenants, attempt, outcome, code, words]),
         transaction.execute(
@@ -107,7 +109,7 @@ struct Columns<'a> {
     tenants: Vec<Uuid>,
     attempt: Vec<i32>,
     to: Vec<i16>,
-    due: Vec<Option<Timestamp>>,
+    wait: Vec<Option<f64>>,
     look_ups: Vec<i32>,
     outcome: Vec<&'static str>,
     code: Vec<Option<&'a str>>,
@@ -133,7 +135,7 @@ impl<'a> Columns<'a> {
             columns.tenants.push(next.tenant.0);
             columns.attempt.push(count(next.attempt));
             columns.to.push(next.to.rank());
-            columns.due.push(next.due_at);
+            columns.wait.push(next.wait.map(|wait| wait.as_secs_f64()));
             columns.look_ups.push(count(next.look_ups));
             columns.outcome.push(next.outcome.name());
             columns.code.push(next.outcome.reason().map(|reason| reason.code.as_str()));

@@ -1,7 +1,7 @@
 //! Moving statuses forward on the evidence of events.
 
 use deadpool_postgres::Transaction;
-use domain::Status;
+use domain::{EventKind, Status};
 use futures_util::future::try_join4;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -22,13 +22,17 @@ pub(crate) struct Move {
 }
 
 impl Move {
-    pub(crate) fn of_linked(row: &Row) -> Self {
-        Self {
-            message: row.get("message_id"),
-            tenant: row.get("tenant_id"),
-            email_key: row.get("recipient_key"),
-            status: row.get("recipient_status"),
-        }
+    /// What events do that were linked just now. One that was not understood proves nothing.
+    pub(crate) fn of_linked(rows: &[Row]) -> Vec<Self> {
+        rows.iter()
+            .filter(|row| row.get::<_, &str>("kind") != EventKind::Unknown.as_str())
+            .map(|row| Self {
+                message: row.get("message_id"),
+                tenant: row.get("tenant_id"),
+                email_key: row.get("recipient_key"),
+                status: row.get("recipient_status"),
+            })
+            .collect()
     }
 }
 

@@ -10,14 +10,14 @@ impl Sender {
     /// The transition that an attempt's outcome leads to.
     pub(crate) fn conclude(&self, job: &Job, outcome: Outcome) -> Transition {
         let now = Timestamp::now();
-        let (to, due_at) = match &outcome {
+        let (to, wait) = match &outcome {
             Outcome::Accepted(_) => (Status::Sent, None),
             Outcome::Refused(_) => (Status::Failed, None),
             Outcome::NotSent(_) => match self.retry.next(job.since, now, job.attempt, fastrand::f64()) {
-                Some(at) => (Status::Queued, Some(at)),
+                Some(wait) => (Status::Queued, Some(wait)),
                 None => (Status::Failed, None),
             },
-            Outcome::Uncertain(_) => (Status::Sending, self.reconcile.next(now, 0)),
+            Outcome::Uncertain(_) => (Status::Sending, self.reconcile.next(0)),
         };
         if let Some(reason) = outcome.reason() {
             tracing::info!(
@@ -25,6 +25,6 @@ impl Sender {
                 code = reason.code, words = reason.message, "not accepted",
             );
         }
-        Transition { id: job.id, tenant: job.tenant, attempt: job.attempt, outcome, to, due_at, look_ups: 0 }
+        Transition { id: job.id, tenant: job.tenant, attempt: job.attempt, outcome, to, wait, look_ups: 0 }
     }
 }

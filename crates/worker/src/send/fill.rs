@@ -9,24 +9,36 @@ use super::Job;
 /// Bytes of one call. Mailjet takes 15 MB of attachments; a message that is larger by its texts goes alone.
 const CALL_BYTES: usize = 15 * 1024 * 1024;
 
+/// What the messages of one call have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Group {
+    pub(super) tenant: TenantId,
+    pub(super) sandbox: bool,
+    /// Most messages of a call. It halves with each attempt: should one of them be what makes Mailjet fail, the others
+    /// do not share its fate for long.
+    pub(super) most: usize,
+}
+
 /// Jobs by account and sandbox flag, each in its order.
-pub(super) fn by_account(jobs: Vec<Job>) -> BTreeMap<(TenantId, bool), Vec<Job>> {
+pub(super) fn by_account(jobs: Vec<Job>) -> BTreeMap<Group, Vec<Job>> {
     let mut groups: BTreeMap<_, Vec<Job>> = BTreeMap::new();
     for job in jobs {
-        groups.entry((job.tenant, job.sandbox)).or_default().push(job);
+        let halvings = job.attempt.saturating_sub(1).min(usize::BITS - 1);
+        let most = (limits::RECIPIENTS >> halvings).max(1);
+        groups.entry(Group { tenant: job.tenant, sandbox: job.sandbox, most }).or_default().push(job);
     }
     groups
 }
 
-/// Splits one account's jobs into calls of at most 50 recipients in all and 15 MB, in order.
-pub(super) fn calls(jobs: Vec<Job>) -> Vec<Vec<Job>> {
+/// Splits jobs into calls of at most `most` messages, 50 recipients in all and 15 MB, in order.
+pub(super) fn calls(jobs: Vec<Job>, most: usize) -> Vec<Vec<Job>> {
     let mut calls: Vec<Vec<Job>> = Vec::new();
     let (mut recipients, mut bytes) = (0, 0);
     for job in jobs {
         let (more_recipients, more_bytes) = (distinct(&job), job.message.wire_size());
         let fits = recipients + more_recipients <= limits::RECIPIENTS && bytes + more_bytes <= CALL_BYTES;
         match calls.last_mut() {
-            Some(call) if fits => {
+            Some(call) if fits && call.len() < most => {
                 call.push(job);
                 recipients += more_recipients;
                 bytes += more_bytes;
@@ -68,13 +80,20 @@ mod tests {
 
     #[test]
     fn a_hundred_small_messages_make_two_calls() {
-        let calls = calls((0..100).map(|n| job(n, 1, 10)).collect());
+        let calls = calls((0..100).map(|n| job(n, 1, 10)).collect(), 50);
         assert_eq!(calls.iter().map(Vec::len).collect::<Vec<_>>(), [50, 50]);
     }
 
     #[test]
+    fn later_attempts_share_their_call_with_fewer() {
+        let attempt = |attempt| Job { attempt, ..job(1, 1, 1) };
+        let groups = by_account([1, 2, 3, 6, 7, 90].map(attempt).to_vec());
+        assert_eq!(groups.keys().map(|group| group.most).collect::<Vec<_>>(), [1, 12, 25, 50]);
+    }
+
+    #[test]
     fn large_messages_go_alone() {
-        let calls = calls(vec![job(1, 1, 10 << 20), job(2, 1, 10 << 20), job(3, 1, 20 << 20)]);
+        let calls = calls(vec![job(1, 1, 10 << 20), job(2, 1, 10 << 20), job(3, 1, 20 << 20)], 50);
         assert_eq!(calls.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 1]);
     }
 
@@ -83,7 +102,7 @@ mod tests {
         fn no_call_exceeds_the_limit_and_nothing_is_lost(sizes in proptest::collection::vec(1usize..=50, 0..60)) {
             let jobs: Vec<Job> = sizes.iter().zip(0..).map(|(&size, n)| job(n, size, 1)).collect();
             let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
-            let calls = calls(jobs);
+            let calls = calls(jobs, 50);
             for call in &calls {
                 prop_assert!(call.iter().map(distinct).sum::<usize>() <= limits::RECIPIENTS);
             }

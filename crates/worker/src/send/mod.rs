@@ -15,6 +15,7 @@ use domain::{Mailbox, Message, MessageId, Outcome, Reason, TenantId};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use mailjet::Credentials;
+use service::tasks::describe;
 use store::messages::Transition;
 use store::providers::{self, Provider};
 use store::{Keyring, Store};
@@ -102,10 +103,11 @@ impl Sender {
         };
         let mut transitions = Vec::with_capacity(jobs.len());
         let mut calls = Vec::new();
-        for ((tenant, sandbox), jobs) in fill::by_account(jobs) {
-            match &accounts[&tenant] {
+        for (group, jobs) in fill::by_account(jobs) {
+            match &accounts[&group.tenant] {
                 Ok(account) => {
-                    calls.extend(fill::calls(jobs).into_iter().map(|jobs| (account, sandbox, jobs)));
+                    let filled = fill::calls(jobs, group.most).into_iter();
+                    calls.extend(filled.map(|jobs| (account, group.sandbox, jobs)));
                 }
                 Err(reason) => {
                     transitions
@@ -131,28 +133,36 @@ impl Sender {
         Ok(tenants.into_iter().map(|tenant| (tenant, account(found.remove(&tenant)))).collect())
     }
 
-    /// Records outcomes, for as long as it takes within reason: what is not recorded has to be asked for.
+    /// Records outcomes, for as long as it takes within reason: what is not recorded has to be asked for. Where the
+    /// database will not take a batch, halves it, so that one bad row costs no other its outcome.
     pub(crate) async fn record(&self, transitions: &[Transition]) {
         let deadline = Instant::now() + RECORD_FOR;
+        let mut open = vec![transitions];
         let mut wait = Duration::from_millis(100);
-        loop {
-            match store::messages::record(&self.store, transitions).await {
-                Ok(()) => break,
+        while let Some(part) = open.pop() {
+            match store::messages::record(&self.store, part).await {
+                Ok(()) => count(part),
                 Err(fault) if fault.is_transient() && Instant::now() < deadline => {
                     tracing::debug!(%fault, "outcomes are not recorded yet");
+                    open.push(part);
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(Duration::from_secs(3));
+                }
+                Err(fault) if !fault.is_transient() && part.len() > 1 => {
+                    open.extend(<[_; 2]>::from(part.split_at(part.len() / 2)));
                 }
                 Err(fault) => {
-                    let fault = crate::bisect::describe(&fault);
-                    tracing::error!(%fault, count = transitions.len(), "outcomes are not recorded; Mailjet will be asked");
-                    return;
+                    let fault = describe(&fault);
+                    tracing::error!(%fault, count = part.len(), "outcomes are not recorded; Mailjet will be asked");
                 }
             }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(Duration::from_secs(3));
         }
-        for transition in transitions {
-            metrics::counter!("raven_attempts_total", "outcome" => transition.outcome.name()).increment(1);
-        }
+    }
+}
+
+fn count(transitions: &[Transition]) {
+    for transition in transitions {
+        metrics::counter!("raven_attempts_total", "outcome" => transition.outcome.name()).increment(1);
     }
 }
 

@@ -4,13 +4,16 @@
 //! one answer of "never heard of it" proves nothing. Only after the last of them is the message sent again. An event
 //! that carries our id ends the question earlier; it settles the message by itself.
 
+use std::time::Duration;
+
+use domain::retry::later;
 use domain::{Outcome, Reason, Status};
-use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use mailjet::LookUp;
 use store::messages::{Due, Transition};
 use store::providers;
+use tokio::time::Instant;
 
 use super::{Account, Sender};
 
@@ -18,17 +21,16 @@ use super::{Account, Sender};
 const AT_ONCE: usize = 4;
 
 /// Asks for each message, and answers what that leads to. The number with each is how often it was asked for before.
-pub(crate) async fn ask(sender: &Sender, questions: Vec<(u32, Due)>) -> Vec<Transition> {
+/// A question that cannot begin before `until` is left: its lease runs out, and it is taken again.
+pub(crate) async fn ask(sender: &Sender, questions: Vec<(u32, Due)>, until: Instant) -> Vec<Transition> {
     let asking = questions.into_iter().map(|(look_ups, due)| async move {
+        if Instant::now() >= until {
+            return None;
+        }
         let answer = answer(sender, &due).await;
-        conclude(sender, &due, look_ups, answer, Timestamp::now())
+        Some(conclude(sender, &due, look_ups, answer, Timestamp::now()))
     });
-    let chunks: Vec<Vec<_>> = stream::iter(asking).chunks(AT_ONCE).collect().await;
-    let mut transitions = Vec::new();
-    for chunk in chunks {
-        transitions.extend(join_all(chunk).await);
-    }
-    transitions
+    stream::iter(asking).buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await
 }
 
 async fn answer(sender: &Sender, due: &Due) -> LookUp {
@@ -43,14 +45,14 @@ async fn answer(sender: &Sender, due: &Due) -> LookUp {
 }
 
 fn conclude(sender: &Sender, due: &Due, look_ups: u32, answer: LookUp, now: Timestamp) -> Transition {
-    let in_window = |at: Timestamp| at <= domain::retry::later(due.since, sender.retry.window);
-    let transition = |outcome, to, due_at, look_ups| Transition {
+    let in_window = |at: Timestamp| sender.retry.covers(due.since, at);
+    let transition = |outcome, to, wait, look_ups| Transition {
         id: due.id,
         tenant: due.tenant,
         attempt: due.attempt,
         outcome,
         to,
-        due_at,
+        wait,
         look_ups,
     };
     match answer {
@@ -59,17 +61,18 @@ fn conclude(sender: &Sender, due: &Due, look_ups: u32, answer: LookUp, now: Time
             let done = look_ups + 1;
             let words = format!("Mailjet has not heard of the message, asked {done} times.");
             let reason = Reason::new("not_heard_of", words);
-            match sender.reconcile.next(now, done) {
-                Some(at) => transition(Outcome::Uncertain(reason), Status::Sending, Some(at), done),
-                None if in_window(now) => transition(Outcome::NotSent(reason), Status::Queued, Some(now), 0),
+            match sender.reconcile.next(done) {
+                Some(wait) => transition(Outcome::Uncertain(reason), Status::Sending, Some(wait), done),
+                None if in_window(now) => {
+                    transition(Outcome::NotSent(reason), Status::Queued, Some(Duration::ZERO), 0)
+                }
                 None => transition(Outcome::NotSent(reason), Status::Failed, None, done),
             }
         }
         LookUp::Unavailable(reason) => {
-            let again = sender.retry.delay(due.attempt.max(look_ups + 3), fastrand::f64());
-            let at = domain::retry::later(now, again.max(sender.reconcile.after));
-            if in_window(at) {
-                return transition(Outcome::Uncertain(reason), Status::Sending, Some(at), look_ups);
+            if in_window(later(now, sender.reconcile.after)) {
+                let wait = sender.reconcile.after.mul_f64(1.0 + fastrand::f64());
+                return transition(Outcome::Uncertain(reason), Status::Sending, Some(wait), look_ups);
             }
             let words = format!("It was not found out whether the message was sent. {}", reason.message);
             transition(
@@ -90,7 +93,7 @@ pub(crate) fn lost(due: &Due, code: &str, words: &str) -> Transition {
         attempt: due.attempt,
         outcome: Outcome::Refused(Reason::new(code, words)),
         to: Status::Failed,
-        due_at: None,
+        wait: None,
         look_ups: 0,
     }
 }

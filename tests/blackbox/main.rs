@@ -5,3 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, helpers included")]
 
 mod harness;
+mod history;
+mod outcomes;
+mod sending;
+mod webhook_door;

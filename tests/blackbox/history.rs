@@ -69,7 +69,11 @@ async fn status_only_moves_forward() {
     tenant.drained().await;
     for (id, name, count, status) in waiting {
         let message = tenant.message(&id).await;
-        assert_eq!((&message["status"], &message["recipients"][0]["status"]), (&json!(status), &json!(status)), "{name}");
+        assert_eq!(
+            (&message["status"], &message["recipients"][0]["status"]),
+            (&json!(status), &json!(status)),
+            "{name}"
+        );
         assert_eq!(tenant.events(&id).await.len(), count, "{name}");
     }
 }
@@ -97,7 +101,9 @@ async fn made_up_events_change_nothing() {
     let zero = Copy { number: 0, ..copy.clone() };
     let nobody = Copy { email: String::new(), ..copy.clone() };
     tenant.tell(&[zero.hard_bounce(1), zero.spam(2), nobody.hard_bounce(3), nobody.unsub(4)]).await;
-    tenant.tell(&[json!({"event": "unsub", "time": "", "MessageID": 0, "email": "", "hard_bounce": ""})]).await;
+    tenant
+        .tell(&[json!({"event": "unsub", "time": "", "MessageID": 0, "email": "", "hard_bounce": ""})])
+        .await;
     tenant.drained().await;
     assert_eq!(tenant.message(&id).await, before);
     assert!(tenant.events(&id).await.is_empty());
@@ -152,7 +158,8 @@ async fn an_event_without_a_message_is_kept_and_suppresses() {
     assert_eq!(tenant.suppression("stray@example.com").await.as_deref(), Some("hard_bounce"));
     // The table, since the list of all events is not part of every version of the API.
     let session = raven.database.session().await;
-    let stored = "select message_id is null, kind from delivery_events where lower(recipient) = 'stray@example.com'";
+    let stored =
+        "select message_id is null, kind from delivery_events where lower(recipient) = 'stray@example.com'";
     let rows = session.client.query(stored, &[]).await.unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!((rows[0].get::<_, bool>(0), rows[0].get::<_, &str>(1)), (true, "hard_bounce"));

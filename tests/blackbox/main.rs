@@ -5,7 +5,19 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, helpers included")]
 
 mod harness;
+
+mod commands;
 mod history;
+mod idempotency;
+mod isolation;
+mod outage;
 mod outcomes;
+mod problems;
+mod providers;
 mod sending;
+mod shapes;
+mod tidy;
+mod topology;
+mod uncertain;
 mod webhook_door;
+mod worker_death;

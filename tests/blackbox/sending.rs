@@ -72,10 +72,15 @@ fn assert_same_recipients(message: &Value, mail: &Value) {
     let copies = mail["recipients"].as_array().unwrap();
     assert_eq!(rows.len(), copies.len(), "{message}");
     for copy in copies {
-        let same = |row: &&Value| row["email"].as_str().unwrap().eq_ignore_ascii_case(copy["email"].as_str().unwrap());
+        let same = |row: &&Value| {
+            row["email"].as_str().unwrap().eq_ignore_ascii_case(copy["email"].as_str().unwrap())
+        };
         let row = rows.iter().find(same).unwrap_or_else(|| panic!("no {copy} in {message}"));
         assert_eq!(row["providerMessageId"], copy["messageId"]);
-        assert!(copy["messageId"].as_str().unwrap().parse::<u64>().unwrap() > 1 << 53, "a double would not do");
+        assert!(
+            copy["messageId"].as_str().unwrap().parse::<u64>().unwrap() > 1 << 53,
+            "a double would not do"
+        );
         assert_eq!(row["providerMessageUuid"], copy["messageUuid"]);
     }
     assert!(message["providerMessageId"].is_string(), "{message}");

@@ -80,7 +80,12 @@ async fn a_live_token_is_asked_for() {
     tokens.iter().for_each(|token| raven.guard(token));
     assert!(text(&first, "url").contains(&tokens[0]), "{first}");
 
-    until("a token to be asked for", async || empty_webhook(&tenant, None, "").await, |status| *status == 401).await;
+    until(
+        "a token to be asked for",
+        async || empty_webhook(&tenant, None, "").await,
+        |status| *status == 401,
+    )
+    .await;
     assert_eq!(empty_webhook(&tenant, Some(("any", "wrong")), "").await, 401);
     assert_eq!(empty_webhook(&tenant, None, "?token=wrong").await, 401);
     for token in &tokens {

@@ -42,7 +42,8 @@ impl Database {
         let admin = Session::open(&servers().postgres).await;
         // The session that migrated the template may need a moment to leave it.
         eventually("a copy of the template", async || {
-            let copied = admin.client.execute(&format!("create database {name} template {template}"), &[]).await;
+            let copied =
+                admin.client.execute(&format!("create database {name} template {template}"), &[]).await;
             match copied {
                 Err(fault) if fault.code() == Some(&SqlState::OBJECT_IN_USE) => None,
                 other => Some(other.unwrap()),
@@ -85,7 +86,8 @@ fn url_of(name: &str) -> Url {
 /// Makes the template of these migrations, unless an earlier run with the same servers did.
 async fn template() -> String {
     let mut hash = DefaultHasher::new();
-    let mut files: Vec<_> = std::fs::read_dir(root().join("migrations")).unwrap().map(Result::unwrap).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(root().join("migrations")).unwrap().map(Result::unwrap).collect();
     files.sort_by_key(std::fs::DirEntry::file_name);
     for file in files {
         std::fs::read(file.path()).unwrap().hash(&mut hash);
@@ -93,7 +95,8 @@ async fn template() -> String {
     let name = format!("raven_template_{:016x}", hash.finish());
     let admin = Session::open(&servers().postgres).await;
     admin.client.execute("select pg_advisory_lock($1)", &[&LOCK]).await.unwrap();
-    let exists = admin.client.query_opt("select 1 from pg_database where datname = $1", &[&name]).await.unwrap();
+    let exists =
+        admin.client.query_opt("select 1 from pg_database where datname = $1", &[&name]).await.unwrap();
     if exists.is_none() {
         let unfinished = format!("{name}_unfinished");
         for order in ["drop database if exists", "create database"] {
@@ -102,7 +105,8 @@ async fn template() -> String {
         let migrated = cli::run(&[("DATABASE_URL", url_of(&unfinished).as_str())], &["migrate"], "").await;
         assert!(migrated.status.success(), "raven migrate: {}", migrated.stderr);
         let rename = format!("alter database {unfinished} rename to {name}");
-        eventually("the template to be left alone", async || admin.client.execute(&rename, &[]).await.ok()).await;
+        eventually("the template to be left alone", async || admin.client.execute(&rename, &[]).await.ok())
+            .await;
     }
     name
 }

@@ -50,7 +50,7 @@ pub(crate) struct Raven {
     /// Where ingest answers.
     pub(crate) url: Url,
     encryption_keys: String,
-    log_filter: &'static str,
+    ingest_settings: Vec<(&'static str, String)>,
     secrets: Mutex<Vec<String>>,
     folder: PathBuf,
     _room: SemaphorePermit<'static>,
@@ -101,7 +101,7 @@ impl Raven {
             dead_letters_expected: false,
             url,
             encryption_keys,
-            log_filter,
+            ingest_settings: variables,
             secrets: Mutex::new(secrets),
             folder,
             _room: room,
@@ -114,11 +114,19 @@ impl Raven {
     pub(crate) async fn start_worker(&mut self) {
         let address = format!("127.0.0.1:{}", ports::free());
         let url = format!("http://{address}/").parse().expect("a URL");
-        let (keys, log) = (&self.encryption_keys, self.log_filter);
-        let variables = settings(&self.proxies, &self.database, &self.vhost, keys, address, log);
+        let mut variables = self.ingest_settings.clone();
+        variables.retain(|(name, _)| *name != "RAVEN_LISTEN");
+        variables.push(("RAVEN_LISTEN", address));
         let name = format!("worker-{}", self.workers.len() + 1);
         self.workers.push(Process::start("raven-worker", &name, &self.folder, &variables));
         ready(&url).await;
+    }
+
+    /// Ends ingest in order, and starts it again at the same address.
+    pub(crate) async fn restart_ingest(&mut self) {
+        assert!(self.ingest.terminate().await.success());
+        self.ingest = Process::start("raven-ingest", "ingest-again", &self.folder, &self.ingest_settings);
+        ready(&self.url).await;
     }
 
     /// Runs the command line against this installation, past the proxies.
@@ -192,7 +200,8 @@ impl Drop for Raven {
 /// Waits until a program says that it can do its work.
 async fn ready(url: &Url) {
     let ready = url.join("readyz").expect("a path");
-    let ask = async || http::try_send(http::client().get(ready.clone())).await.map_err(|fault| fault.to_string());
+    let ask =
+        async || http::try_send(http::client().get(ready.clone())).await.map_err(|fault| fault.to_string());
     until("readiness", ask, |reply| reply.as_ref().is_ok_and(|reply| reply.status == 200)).await;
 }
 

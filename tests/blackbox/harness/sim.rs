@@ -5,11 +5,7 @@ use std::path::Path;
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
-use super::{
-    http, ports,
-    process::Process,
-    wait::eventually,
-};
+use super::{http, ports, process::Process, wait::eventually};
 
 /// Every type of event that Mailjet tells.
 const TYPES: [&str; 7] = ["sent", "open", "click", "bounce", "blocked", "spam", "unsub"];

@@ -23,7 +23,8 @@ pub(crate) struct Tenant {
 impl Tenant {
     /// From the answer of `raven tenant create`.
     pub(crate) fn new(url: &Url, created: &Value) -> Self {
-        let text = |name: &str| created[name].as_str().unwrap_or_else(|| panic!("{name}: {created}")).to_owned();
+        let text =
+            |name: &str| created[name].as_str().unwrap_or_else(|| panic!("{name}: {created}")).to_owned();
         let half = |kind| format!("{kind}{}", Uuid::new_v4().simple());
         let account = (half("mjkey"), half("mjsecret"));
         Self { id: text("tenantId"), key: text("apiKey"), account, url: url.clone() }

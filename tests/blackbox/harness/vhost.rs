@@ -42,13 +42,15 @@ impl Vhost {
 
     /// What the management API says of an exchange.
     pub(crate) async fn exchange(&self, exchange: &str) -> Option<Value> {
-        let answer = manage(Method::GET, &format!("api/exchanges/{}/{exchange}", self.name), &Value::Null).await;
+        let answer =
+            manage(Method::GET, &format!("api/exchanges/{}/{exchange}", self.name), &Value::Null).await;
         (answer.status == 200).then(|| answer.json())
     }
 
     /// The messages that wait in a queue, up to a hundred; they stay there.
     pub(crate) async fn waiting(&self, queue: &str) -> Vec<Value> {
-        let order = json!({"count": 100, "ackmode": "ack_requeue_true", "encoding": "auto", "truncate": 1000});
+        let order =
+            json!({"count": 100, "ackmode": "ack_requeue_true", "encoding": "auto", "truncate": 1000});
         let answer = manage(Method::POST, &format!("api/queues/{}/{queue}/get", self.name), &order).await;
         answer.expect(200).as_array().expect("a list of messages").clone()
     }
@@ -58,7 +60,8 @@ impl Vhost {
         let order = json!({
             "properties": {"delivery_mode": 2}, "routing_key": key, "payload": payload, "payload_encoding": "string",
         });
-        let answer = manage(Method::POST, &format!("api/exchanges/{}/raven/publish", self.name), &order).await;
+        let answer =
+            manage(Method::POST, &format!("api/exchanges/{}/raven/publish", self.name), &order).await;
         assert_eq!(answer.expect(200)["routed"], true);
     }
 }

@@ -1,9 +1,11 @@
 //! Consuming in batches.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use lapin::Connection;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -13,6 +15,9 @@ use tokio_util::task::TaskTracker;
 use crate::lane::Lane;
 use crate::supervisor::Supervisor;
 use crate::{BrokerUrl, Delivery, Publisher, Queue, State, Verdict};
+
+/// A lane begins again this long after a panic.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
 
 /// How a queue is consumed.
 #[derive(Debug, Clone)]
@@ -64,7 +69,7 @@ async fn session<H: Handler>(
     shutdown: CancellationToken,
 ) -> String {
     let mut lanes = JoinSet::new();
-    for number in 0..settings.lanes.max(1) {
+    let spawn = |lanes: &mut JoinSet<_>, number| {
         let lane = Lane {
             number,
             settings: settings.clone(),
@@ -73,14 +78,24 @@ async fn session<H: Handler>(
             shutdown: shutdown.clone(),
         };
         let connection = Arc::clone(&connection);
-        lanes.spawn(async move { lane.run(&connection).await });
+        lanes.spawn(async move { (number, AssertUnwindSafe(lane.run(&connection)).catch_unwind().await) });
+    };
+    for number in 0..settings.lanes.max(1) {
+        spawn(&mut lanes, number);
     }
     // Lanes are never cut off: each ends by itself, after the batch that it has in hand.
     let mut why = "shutting down".to_owned();
     while let Some(ended) = lanes.join_next().await {
         match ended {
-            Ok(Ok(())) => {}
-            Ok(Err(reason)) => why = reason,
+            Ok((_, Ok(Ok(())))) => {}
+            Ok((_, Ok(Err(reason)))) => why = reason,
+            // A defect of the handler: what the lane had in hand goes back to the queue, which counts the returns and
+            // dead-letters in the end. The other lanes go on meanwhile.
+            Ok((number, Err(_))) => {
+                tracing::error!(queue = settings.queue.name(), lane = number, "the handler panicked");
+                tokio::time::sleep(AFTER_PANIC).await;
+                spawn(&mut lanes, number);
+            }
             Err(fault) => why = fault.to_string(),
         }
     }

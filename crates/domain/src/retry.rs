@@ -63,8 +63,8 @@ mod tests {
 
     const POLICY: RetryPolicy = RetryPolicy {
         base: Duration::from_secs(5),
-        max: Duration::from_secs(3600),
-        window: Duration::from_secs(86_400),
+        max: Duration::from_hours(1),
+        window: Duration::from_hours(24),
     };
 
     #[test]

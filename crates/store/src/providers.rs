@@ -1,5 +1,7 @@
 //! Table `providers`: whose account sends for a tenant. Credentials are sealed here, on their way in.
 
+use std::collections::HashMap;
+
 use domain::TenantId;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -70,8 +72,17 @@ pub async fn put(store: &Store, ring: &Keyring, tenant: TenantId, new: &NewProvi
     Ok(())
 }
 
-/// The accounts of those of `tenants` that have one.
-pub async fn get(store: &Store, ring: &Keyring, tenants: &[TenantId]) -> Result<Vec<Provider>, Error> {
+/// The account of a tenant, if it has one.
+pub async fn get(store: &Store, ring: &Keyring, tenant: TenantId) -> Result<Option<Provider>, Error> {
+    get_many(store, ring, &[tenant]).await?.remove(&tenant).transpose()
+}
+
+/// The accounts of those of `tenants` that have one. Credentials of one that do not open are an error of that one.
+pub async fn get_many(
+    store: &Store,
+    ring: &Keyring,
+    tenants: &[TenantId],
+) -> Result<HashMap<TenantId, Result<Provider, Error>>, Error> {
     let client = store.client().await?;
     let ids: Vec<Uuid> = tenants.iter().map(|tenant| tenant.0).collect();
     let statement = client
@@ -80,7 +91,8 @@ pub async fn get(store: &Store, ring: &Keyring, tenants: &[TenantId]) -> Result<
              from providers where tenant_id = any($1) and provider = $2",
         )
         .await?;
-    client.query(&statement, &[&ids, &MAILJET]).await?.iter().map(|row| provider(row, ring)).collect()
+    let rows = client.query(&statement, &[&ids, &MAILJET]).await?;
+    Ok(rows.iter().map(|row| (TenantId(row.get("tenant_id")), provider(row, ring))).collect())
 }
 
 fn provider(row: &Row, ring: &Keyring) -> Result<Provider, Error> {

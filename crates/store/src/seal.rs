@@ -18,6 +18,7 @@ const VERSION: u8 = 1;
 const NONCE: usize = 24;
 
 /// The keys of an installation: the first seals, all open.
+#[derive(Clone)]
 pub struct Keyring {
     keys: Vec<(String, XChaCha20Poly1305)>,
 }

@@ -1,1 +1,125 @@
+//! `raven-worker`: sends what is queued, records what Mailjet tells, and finds out what nobody knows.
+//!
+//! Guarantees: the claim of a message is committed before Mailjet is called, and its outcome after; no transaction is
+//! open during a call; a message whose outcome is uncertain is asked for, and sent again only when Mailjet repeatedly
+//! has not heard of it; an event is recorded once, with all that follows from it, or not at all.
+//!
+//! This crate must never acknowledge a delivery (it answers verdicts), and never hold a transaction over a call.
 
+mod bisect;
+mod chores;
+mod due;
+mod events;
+mod health;
+mod send;
+pub mod settings;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use broker::{ConsumerSettings, Publisher, PublisherSettings, Queue, consumer};
+use service::{ops, telemetry};
+use store::Store;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::send::Sender;
+use crate::settings::Settings;
+
+/// Loops that take due messages at once, so that one slow call does not hold up the others.
+const DUE_LOOPS: usize = 2;
+
+/// Works until `shutdown`; then finishes what is in hand, and ends.
+pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(settings.listen)
+        .with_context(|| format!("RAVEN_LISTEN: cannot listen on {}", settings.listen))?;
+    let address = listener.local_addr()?;
+    // Work ends first; what it needs to end well, afterwards.
+    let (work, background) = (TaskTracker::new(), TaskTracker::new());
+    let stop_background = CancellationToken::new();
+    let store = Store::new(&settings.database, settings.database_connections).context("DATABASE_URL")?;
+    let database = store::watch(store.clone(), &background, stop_background.clone());
+    let dead_letters = Publisher::start(
+        settings.broker.clone(),
+        PublisherSettings {
+            name: "raven-worker publisher".to_owned(),
+            channels: 1,
+            timeout: std::time::Duration::from_secs(5),
+        },
+        &background,
+        stop_background.clone(),
+    );
+    let sender = Arc::new(Sender::new(&settings, store.clone()));
+    let consumers = [
+        consumer::start(
+            settings.broker.clone(),
+            sends(&settings),
+            Arc::clone(&sender),
+            dead_letters.clone(),
+            (&work, shutdown.clone()),
+        ),
+        consumer::start(
+            settings.broker.clone(),
+            webhooks(&settings),
+            Arc::new(events::Recorder::new(store.clone())),
+            dead_letters,
+            (&work, shutdown.clone()),
+        ),
+    ];
+    for _ in 0..DUE_LOOPS {
+        work.spawn(due::run(Arc::clone(&sender), shutdown.clone()));
+    }
+    background.spawn(chores::run(store.clone(), stop_background.clone()));
+    let metrics = telemetry::start_metrics();
+    background.spawn(telemetry::keep_up(metrics.clone(), stop_background.clone()));
+    let ops = ops::Ops { readiness: health::readiness(consumers, database, shutdown.clone()), metrics };
+    tracing::info!(%address, "working");
+    let serving = ops::serve(listener, ops, stop_background.clone());
+    let ending = async {
+        shutdown.cancelled().await;
+        end(&work, &background, &stop_background, settings.shutdown_grace).await;
+    };
+    let (served, ()) = tokio::join!(serving, ending);
+    store.close();
+    served.context("the HTTP server failed")
+}
+
+/// Waits for what is in hand. What does not end in time is safe all the same: the queue delivers it again, or its claim
+/// runs out and Mailjet is asked.
+async fn end(
+    work: &TaskTracker,
+    background: &TaskTracker,
+    stop_background: &CancellationToken,
+    grace: std::time::Duration,
+) {
+    work.close();
+    if tokio::time::timeout(grace, work.wait()).await.is_err() {
+        tracing::warn!(tasks = work.len(), "ended with work in hand");
+    }
+    stop_background.cancel();
+    background.close();
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(3), background.wait()).await;
+}
+
+fn sends(settings: &Settings) -> ConsumerSettings {
+    ConsumerSettings {
+        queue: Queue::Sends,
+        lanes: settings.send_lanes,
+        prefetch: 400,
+        batch: 200,
+        batch_bytes: 32 * 1024 * 1024,
+        linger: settings.linger,
+    }
+}
+
+fn webhooks(settings: &Settings) -> ConsumerSettings {
+    ConsumerSettings {
+        queue: Queue::Events,
+        lanes: settings.event_lanes,
+        prefetch: 400,
+        batch: 200,
+        batch_bytes: 8 * 1024 * 1024,
+        linger: std::time::Duration::from_millis(5),
+    }
+}

@@ -2,6 +2,8 @@
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use broker::Publisher;
 use domain::api_key::Scope;
 use domain::{Message, MessageId};
@@ -127,6 +129,5 @@ fn digest(caller: Caller, message: &Message) -> Result<String, Problem> {
         hash.update(file.content.len().to_be_bytes());
         hash.update(&file.content);
     }
-    use base64::Engine as _;
-    Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(hash.finalize()))
+    Ok(URL_SAFE_NO_PAD.encode(hash.finalize()))
 }

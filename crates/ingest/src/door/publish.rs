@@ -1,7 +1,7 @@
 //! Putting messages on the queue.
 
 use broker::{Publication, Publisher, Queue};
-use domain::{Message, MessageId, QueuedMessage, TenantId, limits};
+use domain::{Message, MessageId, QueuedMessage, limits};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
@@ -16,7 +16,6 @@ pub(super) fn queued(
     digest: String,
     message: Message,
 ) -> QueuedMessage {
-    let TenantId(_) = caller.tenant;
     QueuedMessage { id, tenant: caller.tenant, accepted_at: now, sandbox: caller.test, digest, message }
 }
 

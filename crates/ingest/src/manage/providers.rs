@@ -100,7 +100,7 @@ pub(super) async fn forget(
 }
 
 async fn read(store: &Store, keyring: &Keyring, tenant: domain::TenantId) -> Result<Account, Problem> {
-    let account = providers::get(store, keyring, &[tenant]).await?.pop();
+    let account = providers::get(store, keyring, tenant).await?;
     account.map(Account::from).ok_or_else(|| Problem::no_such("provider"))
 }
 

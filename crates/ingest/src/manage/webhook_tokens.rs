@@ -19,7 +19,7 @@ use crate::problem::{Code, Problem};
 /// A new token: the only answer that ever shows it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Created {
+pub(super) struct NewToken {
     id: TokenId,
     token: String,
     url: String,
@@ -38,7 +38,7 @@ pub(super) async fn create(
     request: HttpRequest,
     store: Data<Store>,
     public_url: Data<str>,
-) -> Result<Json<Created>, Problem> {
+) -> Result<Json<NewToken>, Problem> {
     let caller = caller(&request, Scope::Manage).await?;
     let mut random = [0; TOKEN_BYTES];
     getrandom::fill(&mut random)
@@ -52,7 +52,7 @@ pub(super) async fn create(
         Problem::new(Code::Conflict, detail)
     })?;
     let url = url(&public_url, caller.tenant, token.reveal());
-    Ok(Json(Created { id, token: token.reveal().to_owned(), url, created_at }))
+    Ok(Json(NewToken { id, token: token.reveal().to_owned(), url, created_at }))
 }
 
 /// The address to give to Mailjet, with the token as the password of HTTP Basic.

@@ -36,8 +36,8 @@ pub struct Due {
     pub tenant: TenantId,
     /// The attempt that is now under way, from 1.
     pub attempt: u32,
-    /// When it was accepted.
-    pub created_at: Timestamp,
+    /// Since when it was to be sent: its scheduled time, or else when it was accepted.
+    pub since: Timestamp,
     /// What to do.
     pub work: Work,
 }
@@ -63,7 +63,7 @@ with picked as (
         updated_at = now()
     from picked p left join fates f on f.message_id = p.id
     where m.id = p.id and m.tenant_id = p.tenant_id
-    returning m.id, m.tenant_id, m.attempts, m.look_ups, m.created_at, m.status, p.status as was
+    returning m.id, m.tenant_id, m.attempts, m.look_ups, coalesce(m.scheduled_at, m.created_at) as since, m.status, p.status as was
 ), marked as (
     update recipients r
     set status = case when p.suppressed then $4::smallint else $3::smallint end
@@ -73,7 +73,7 @@ with picked as (
     insert into attempts (message_id, attempt, tenant_id)
     select id, attempts, tenant_id from moved where was <> $3::smallint and status = $3::smallint
 )
-select m.id, m.tenant_id, m.attempts, m.look_ups, m.created_at, m.was, c.content,
+select m.id, m.tenant_id, m.attempts, m.look_ups, m.since, m.was, c.content,
        array(select email_key from people p where p.message_id = m.id and p.suppressed) as left_out
 from moved m
 left join message_contents c on c.message_id = m.id and c.tenant_id = m.tenant_id and m.was <> $3::smallint
@@ -112,7 +112,7 @@ fn due(row: &Row) -> Due {
         id: MessageId(row.get("id")),
         tenant: TenantId(row.get("tenant_id")),
         attempt: count("attempts"),
-        created_at: row.get("created_at"),
+        since: row.get("since"),
         work,
     }
 }

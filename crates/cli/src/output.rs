@@ -1,0 +1,57 @@
+//! Printing: a table for people, one JSON document for programs.
+
+use std::io::Write as _;
+
+use serde_json::Value;
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    pub(crate) json: bool,
+}
+
+impl Output {
+    /// Prints one thing: as JSON, or as lines of names and values.
+    pub(crate) fn one(self, value: &Value) -> anyhow::Result<()> {
+        if self.json {
+            return print(&format!("{value}\n"));
+        }
+        let fields = value.as_object().into_iter().flatten();
+        let lines: Vec<String> = fields.map(|(name, value)| format!("{name:<12} {}", plain(value))).collect();
+        print(&(lines.join("\n") + "\n"))
+    }
+
+    /// Prints a list: as `{"data": […]}`, or as a table of `columns`.
+    pub(crate) fn list(self, rows: &[Value], columns: &[&str]) -> anyhow::Result<()> {
+        if self.json {
+            return print(&format!("{}\n", serde_json::json!({ "data": rows })));
+        }
+        let cell = |row: &Value, column: &str| row.get(column).map(plain).unwrap_or_default();
+        let mut table = vec![columns.iter().map(|&column| column.to_owned()).collect::<Vec<_>>()];
+        table.extend(rows.iter().map(|row| columns.iter().map(|column| cell(row, column)).collect()));
+        let widths: Vec<usize> = (0..columns.len())
+            .map(|place| table.iter().map(|row| row[place].chars().count()).max().unwrap_or(0))
+            .collect();
+        let mut text = String::new();
+        for row in table {
+            let cells: Vec<String> =
+                row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}")).collect();
+            text.push_str(cells.join("  ").trim_end());
+            text.push('\n');
+        }
+        print(&text)
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(())
+}

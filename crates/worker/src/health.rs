@@ -1,0 +1,28 @@
+//! What a worker needs to do its work.
+
+use std::sync::Arc;
+
+use broker::State;
+use service::{Check, Readiness};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Ready when both queues are consumed and the database is there. Mailjet's absence is no reason to be unready:
+/// messages are taken on all the same, and wait.
+pub(crate) fn readiness(
+    consumers: [watch::Receiver<State>; 2],
+    database: watch::Receiver<Option<String>>,
+    shutdown: CancellationToken,
+) -> Readiness {
+    let broker = move || {
+        let states = consumers.iter().map(|state| state.borrow().clone());
+        states.into_iter().find(|state| matches!(state, State::Down(_))).map(|state| state.to_string())
+    };
+    let database = move || database.borrow().clone();
+    let ending = move || shutdown.is_cancelled().then(|| "shutting down".to_owned());
+    Readiness::new(vec![
+        Check { name: "rabbitmq", required: true, fault: Arc::new(broker) },
+        Check { name: "postgres", required: true, fault: Arc::new(database) },
+        Check { name: "process", required: true, fault: Arc::new(ending) },
+    ])
+}

@@ -1,0 +1,168 @@
+//! The settings of `raven-worker`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use broker::BrokerUrl;
+use domain::retry::{ReconcilePolicy, RetryPolicy};
+use secrecy::SecretString;
+use service::settings::{count, duration, listen, secret};
+use service::{Environment, Invalid, Program, Variable};
+use store::Keyring;
+
+const DATABASE_URL: Variable = Variable {
+    name: "DATABASE_URL",
+    default: None,
+    meaning: "the Postgres database, such as postgres://user:password@host:5432/raven",
+};
+const AMQP_URL: Variable = Variable {
+    name: "AMQP_URL",
+    default: None,
+    meaning: "RabbitMQ, such as amqp://user:password@host:5672/vhost",
+};
+const ENCRYPTION_KEYS: Variable = Variable {
+    name: "RAVEN_ENCRYPTION_KEYS",
+    default: None,
+    meaning: "keys that seal credentials, as id:base64-of-32-bytes[,id:…]; the first seals, all open",
+};
+const LISTEN: Variable = Variable {
+    name: "RAVEN_LISTEN",
+    default: Some("127.0.0.1:8081"),
+    meaning: "address of health and metrics",
+};
+const MAILJET_URL: Variable = Variable {
+    name: "MAILJET_URL",
+    default: Some("https://api.mailjet.com"),
+    meaning: "base URL of Mailjet's API",
+};
+const MAILJET_TIMEOUT: Variable = Variable {
+    name: "MAILJET_TIMEOUT",
+    default: Some("10s"),
+    meaning: "one API call, from connect to last byte",
+};
+const BATCH_LINGER: Variable = Variable {
+    name: "RAVEN_BATCH_LINGER",
+    default: Some("10ms"),
+    meaning: "how long a send may wait for company in one API call when others are arriving",
+};
+const RETRY_BASE: Variable = Variable {
+    name: "RAVEN_RETRY_BASE",
+    default: Some("5s"),
+    meaning: "longest first wait between attempts",
+};
+const RETRY_MAX: Variable =
+    Variable { name: "RAVEN_RETRY_MAX", default: Some("1h"), meaning: "longest wait between attempts" };
+const RETRY_WINDOW: Variable = Variable {
+    name: "RAVEN_RETRY_WINDOW",
+    default: Some("24h"),
+    meaning: "after this a message that was never accepted is failed",
+};
+const RECONCILE_AFTER: Variable = Variable {
+    name: "RAVEN_RECONCILE_AFTER",
+    default: Some("30s"),
+    meaning: "how long after an uncertain send Mailjet is asked what became of it",
+};
+const SEND_LANES: Variable = Variable {
+    name: "RAVEN_SEND_LANES",
+    default: Some("4"),
+    meaning: "batches of sends in progress at once",
+};
+const EVENT_LANES: Variable = Variable {
+    name: "RAVEN_EVENT_LANES",
+    default: Some("2"),
+    meaning: "batches of webhook bodies in progress at once",
+};
+const DATABASE_CONNECTIONS: Variable = Variable {
+    name: "RAVEN_DATABASE_CONNECTIONS",
+    default: Some("12"),
+    meaning: "most connections to Postgres",
+};
+const SHUTDOWN_GRACE: Variable =
+    Variable { name: "RAVEN_SHUTDOWN_GRACE", default: Some("25s"), meaning: "drain time on SIGTERM" };
+
+/// The program.
+pub const PROGRAM: Program = Program {
+    name: "raven-worker",
+    about: "consumes the queues, calls Mailjet, writes Postgres; any number may run",
+    variables: &[
+        &DATABASE_URL,
+        &AMQP_URL,
+        &ENCRYPTION_KEYS,
+        &LISTEN,
+        &MAILJET_URL,
+        &MAILJET_TIMEOUT,
+        &BATCH_LINGER,
+        &RETRY_BASE,
+        &RETRY_MAX,
+        &RETRY_WINDOW,
+        &RECONCILE_AFTER,
+        &SEND_LANES,
+        &EVENT_LANES,
+        &DATABASE_CONNECTIONS,
+        &SHUTDOWN_GRACE,
+    ],
+};
+
+/// How often Mailjet must not have heard of a message before it is sent again.
+const LOOK_UPS: u32 = 3;
+
+/// Everything that can be set; all of it checked.
+#[derive(Debug)]
+pub struct Settings {
+    /// Postgres.
+    pub database: SecretString,
+    /// RabbitMQ.
+    pub broker: BrokerUrl,
+    /// Opens credentials.
+    pub keyring: Keyring,
+    /// Where to serve health and metrics.
+    pub listen: SocketAddr,
+    /// Mailjet.
+    pub mailjet: mailjet::Client,
+    /// How long an incomplete batch of sends waits.
+    pub linger: Duration,
+    /// When to send again.
+    pub retry: RetryPolicy,
+    /// When to ask again.
+    pub reconcile: ReconcilePolicy,
+    /// Batches of sends at once.
+    pub send_lanes: usize,
+    /// Batches of webhook bodies at once.
+    pub event_lanes: usize,
+    /// Most connections to Postgres.
+    pub database_connections: usize,
+    /// How long the end may take.
+    pub shutdown_grace: Duration,
+}
+
+impl Settings {
+    /// Reads them all.
+    pub fn read(environment: &Environment) -> Result<Self, Invalid> {
+        // The client of Mailjet is made here, and needs to know which TLS to use.
+        service::program::install_tls();
+        let timeout = environment.read(&MAILJET_TIMEOUT, |text| {
+            duration(text).and_then(|span| if span.is_zero() { Err("is zero") } else { Ok(span) })
+        })?;
+        Ok(Self {
+            database: environment.read(&DATABASE_URL, secret)?,
+            broker: environment.read(&AMQP_URL, BrokerUrl::parse)?,
+            keyring: environment.read(&ENCRYPTION_KEYS, Keyring::parse)?,
+            listen: environment.read(&LISTEN, listen)?,
+            mailjet: environment.read(&MAILJET_URL, |text| mailjet::Client::new(text, timeout))?,
+            linger: environment.read(&BATCH_LINGER, duration)?,
+            retry: RetryPolicy {
+                base: environment.read(&RETRY_BASE, duration)?,
+                max: environment.read(&RETRY_MAX, duration)?,
+                window: environment.read(&RETRY_WINDOW, duration)?,
+            },
+            reconcile: ReconcilePolicy {
+                after: environment.read(&RECONCILE_AFTER, duration)?,
+                look_ups: LOOK_UPS,
+            },
+            send_lanes: environment.read(&SEND_LANES, count)?,
+            event_lanes: environment.read(&EVENT_LANES, count)?,
+            database_connections: environment.read(&DATABASE_CONNECTIONS, count)?,
+            shutdown_grace: environment.read(&SHUTDOWN_GRACE, duration)?,
+        })
+    }
+}

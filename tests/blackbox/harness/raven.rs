@@ -202,7 +202,9 @@ async fn ready(url: &Url) {
     let ready = url.join("readyz").expect("a path");
     let ask =
         async || http::try_send(http::client().get(ready.clone())).await.map_err(|fault| fault.to_string());
-    until("readiness", ask, |reply| reply.as_ref().is_ok_and(|reply| reply.status == 200)).await;
+    until("readiness", ask, |reply| reply.as_ref().is_ok_and(|reply| reply.status == 200))
+        .await
+        .expect("an answer");
 }
 
 /// The settings of both services. Times are short, so that tests are.

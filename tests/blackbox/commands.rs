@@ -9,6 +9,8 @@ use crate::harness::{
     database::Database,
 };
 
+type Variables = Vec<(&'static str, &'static str)>;
+
 const DATABASE: (&str, &str) = ("DATABASE_URL", "postgres://nobody:hidden@127.0.0.1:1/none");
 const BROKER: (&str, &str) = ("AMQP_URL", "amqp://nobody:hidden@127.0.0.1:1");
 
@@ -95,7 +97,7 @@ async fn a_provider_from_the_command_line() {
 #[tokio::test]
 async fn a_missing_or_malformed_setting_is_named_in_one_line() {
     let keys = ("RAVEN_ENCRYPTION_KEYS", "test:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
-    let cases: [(&str, &[&str], Vec<(&str, &str)>, &str); 8] = [
+    let cases: [(&str, &[&str], Variables, &str); 8] = [
         ("raven", &["migrate"], vec![], "DATABASE_URL"),
         ("raven", &["tenant", "list"], vec![("DATABASE_URL", "nonsense")], "DATABASE_URL"),
         ("raven-ingest", &[], vec![BROKER, keys], "DATABASE_URL"),

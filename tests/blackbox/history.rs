@@ -40,11 +40,13 @@ async fn a_group_changes_status_history_and_suppressions_once() {
     assert_eq!(tenant.message(&id).await, message, "a repeat changes nothing");
 }
 
+/// Words one event about a copy.
+type Make = fn(&Copy, u64) -> Value;
+
 #[tokio::test]
 async fn status_only_moves_forward() {
     let raven = Raven::start("status_only_moves_forward").await;
     let tenant = raven.tenant().await;
-    type Make = fn(&Copy, u64) -> Value;
     let cases: [(&str, &[Make], &str); 10] = [
         ("spam-sent", &[Copy::spam, Copy::sent], "complained"),
         ("hard-sent", &[Copy::hard_bounce, Copy::sent], "bounced"),
@@ -106,7 +108,7 @@ async fn made_up_events_change_nothing() {
         .await;
     tenant.drained().await;
     assert_eq!(tenant.message(&id).await, before);
-    assert!(tenant.events(&id).await.is_empty());
+    assert_eq!(tenant.events(&id).await, Vec::<Value>::new());
     assert_eq!(tenant.suppression(&copy.email).await, None);
 }
 

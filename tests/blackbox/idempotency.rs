@@ -69,7 +69,9 @@ async fn keys_are_short_and_printable() {
     let tenant = raven.tenant().await;
     let message = plain("ann@example.com");
     for key in ["", &"x".repeat(257), "a\tb"] {
-        send(&tenant, key, &message).await.problem(422, "validation_failed");
+        let reply = send(&tenant, key, &message).await;
+        assert_eq!(reply.status, 422, "{key:?}: {reply:?}");
+        reply.problem(422, "validation_failed");
     }
     send(&tenant, &"x".repeat(256), &message).await.expect(200);
 }

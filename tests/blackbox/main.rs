@@ -14,6 +14,7 @@ mod outage;
 mod outcomes;
 mod problems;
 mod providers;
+mod reading;
 mod sending;
 mod shapes;
 mod tidy;

@@ -63,6 +63,21 @@ async fn rabbitmq_is_silent() {
     rabbitmq_goes_away("rabbitmq_is_silent", Proxy::swallow).await;
 }
 
+/// Whom the caches do not know may yet be known to Postgres: 404 or 401 would lose a webhook or stop a backend.
+async fn strangers_are_put_off(raven: &Raven, tenant: &Tenant) {
+    let path = "/v1/webhooks/email/mailjet/00000000-0000-4000-8000-000000000000";
+    let webhook = http::send(raven.request(Method::POST, path).body("[]"));
+    let webhook = within(PATIENCE * 2, "a webhook of a stranger", webhook).await;
+    webhook.problem(503, "database_unavailable");
+    // Sound by its form, and of nobody.
+    let key = "rk_live_ffffffff_00000000000000000000000000000000000000007c2a5c7d";
+    let message = plain("ann@example.com");
+    let send =
+        within(PATIENCE * 2, "a send of a stranger", tenant.with_key(key).post("/v1/messages", &message))
+            .await;
+    assert!([401, 503].contains(&send.status), "{send:?}");
+}
+
 async fn postgres_goes_away(name: &str, break_it: fn(&Proxy)) {
     let raven = Raven::start(name).await;
     let tenant = raven.tenant().await;
@@ -83,6 +98,7 @@ async fn postgres_goes_away(name: &str, break_it: fn(&Proxy)) {
             .await;
     read.problem(503, "database_unavailable");
     assert!(!read.header("Retry-After").is_empty(), "{read:?}");
+    strangers_are_put_off(&raven, &tenant).await;
     raven.proxies.postgres.heal();
 
     let read = async || tenant.get(&format!("/v1/messages/{first}")).await.status;
@@ -126,4 +142,24 @@ async fn mailjet_is_away() {
         assert!(message["error"].is_null(), "{message}");
         raven.sim.only_copy(id).await;
     }
+}
+
+#[tokio::test]
+async fn events_wait_at_mailjet_while_rabbitmq_is_away() {
+    let raven = Raven::start("events_wait_at_mailjet_while_rabbitmq_is_away").await;
+    let tenant = raven.tenant().await;
+    raven.sim.fault("events_hold", None, 0).await;
+    let id = tenant.send_to("click@example.com").await;
+    tenant.settled(&id, "sent").await;
+    raven.proxies.rabbitmq.cut();
+    let webhook = async || tenant.webhook("[]").await.status;
+    until("webhooks to be refused", webhook, |status| *status == 503).await;
+    let before = raven.sim.stat("eventAttempts").await;
+    raven.sim.heal().await;
+    let attempts = async || raven.sim.stat("eventAttempts").await;
+    until("Mailjet to try more than once", attempts, |attempts| *attempts >= before + 2).await;
+    assert_eq!(raven.sim.stat("eventsDelivered").await, 0);
+    raven.proxies.rabbitmq.heal();
+    tenant.told(&id, &["delivered", "open", "click"]).await;
+    tenant.settled(&id, "delivered").await;
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::Raven;
+use crate::harness::{Raven, http, wait::until};
 
 /// Local part, last status, events in order, and why the address is suppressed afterwards.
 const OUTCOMES: [(&str, &str, &[&str], Option<&str>); 9] = [
@@ -77,7 +77,7 @@ async fn suppressed_addresses_get_no_mail() {
     let some_left = tenant.send(&some_left).await;
     let mail = {
         let read = async || raven.sim.copies(&some_left).await;
-        crate::harness::wait::until("the mail", read, |copies| !copies.is_empty()).await.remove(0)
+        until("the mail", read, |copies| !copies.is_empty()).await.remove(0)
     };
     assert_eq!(mail["recipients"].as_array().unwrap().len(), 1, "{mail}");
     assert_eq!(mail["to"][0]["email"], "ann@example.com");
@@ -103,8 +103,27 @@ async fn suppressions_by_hand() {
     let id = tenant.send_to("eve@example.com").await;
     tenant.settled(&id, "suppressed").await;
     let gone = tenant.request(reqwest::Method::DELETE, "/v1/suppressions/eve@example.com");
-    assert_eq!(crate::harness::http::send(gone).await.status, 204);
+    assert_eq!(http::send(gone).await.status, 204);
     assert_eq!(tenant.suppression("eve@example.com").await, None);
     let id = tenant.send_to("eve@example.com").await;
     tenant.settled(&id, "delivered").await;
+}
+
+#[tokio::test]
+async fn events_may_come_twice_and_last_first() {
+    let raven = Raven::start("events_may_come_twice_and_last_first").await;
+    let tenant = raven.tenant().await;
+    for fault in ["events_duplicate", "events_reorder"] {
+        raven.sim.fault(fault, None, 0).await;
+    }
+    let click = tenant.send_to("click@example.com").await;
+    let spam = tenant.send_to("spam@example.com").await;
+    // Three deliveries of each event of both messages.
+    let delivered = async || raven.sim.stat("eventsDelivered").await;
+    until("every repeat", delivered, |count| *count >= 15).await;
+    tenant.drained().await;
+    tenant.told(&click, &["delivered", "open", "click"]).await;
+    tenant.told(&spam, &["delivered", "spam_complaint"]).await;
+    assert_eq!(tenant.message(&click).await["status"], "delivered");
+    assert_eq!(tenant.message(&spam).await["status"], "complained");
 }

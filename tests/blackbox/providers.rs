@@ -82,10 +82,15 @@ async fn secrets_are_sealed_at_rest_and_absent_from_verbose_logs() {
             // As text and as bytes, whatever the column.
             let found =
                 format!("select count(*) from {table} as row where row::text like $1 or row::text like $2");
-            let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+            let hex = hex(secret);
             let (plain, bytes) = (format!("%{secret}%"), format!("%{hex}%"));
             let count: i64 = session.client.query_one(&found, &[&plain, &bytes]).await.unwrap().get(0);
             assert_eq!(count, 0, "table {table} holds {}…", &secret[..8]);
         }
     }
+}
+
+fn hex(text: &str) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap();
+    text.bytes().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

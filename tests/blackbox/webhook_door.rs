@@ -77,7 +77,9 @@ async fn a_live_token_is_asked_for() {
     create().await.problem(409, "conflict");
     let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
     let tokens = [text(&first, "token"), text(&second, "token")];
-    tokens.iter().for_each(|token| raven.guard(token));
+    for token in &tokens {
+        raven.guard(token);
+    }
     assert!(text(&first, "url").contains(&tokens[0]), "{first}");
 
     until(

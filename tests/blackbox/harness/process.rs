@@ -28,7 +28,7 @@ impl Process {
         let file = File::create(&log).expect("a log file");
         let path = servers().programs.join(program);
         let mut command = Command::new(&path);
-        command.env_clear().envs(variables.iter().map(|(name, value)| (name, value)));
+        command.env_clear().env("NO_COLOR", "1").envs(variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(file.try_clone().expect("a log file")).stderr(file);
         let child = command.spawn().unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
         Self { name: name.to_owned(), child, stopped: false, log }

@@ -150,8 +150,9 @@ impl Raven {
     pub(crate) async fn bare_tenant(&self) -> Tenant {
         let created = self.cli(&["tenant", "create", "Example", "--json"], "").await.json();
         let tenant = Tenant::new(&self.url, &created);
-        let secret_parts = [&tenant.key, &tenant.account.0, &tenant.account.1];
-        secret_parts.into_iter().for_each(|secret| self.guard(secret));
+        for secret in [&tenant.key, &tenant.account.0, &tenant.account.1] {
+            self.guard(secret);
+        }
         tenant
     }
 

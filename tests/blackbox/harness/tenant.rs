@@ -100,16 +100,19 @@ impl Tenant {
 
     /// The types of the events of a message, oldest first.
     pub(crate) async fn event_types(&self, id: &str) -> Vec<String> {
-        let events = self.events(id).await;
-        events.iter().map(|event| event["type"].as_str().expect("a type").to_owned()).collect()
+        types_of(&self.events(id).await)
     }
 
     /// Waits until the message has events of these types and no others, whatever their order.
     pub(crate) async fn told(&self, id: &str, types: &[&str]) -> Vec<Value> {
         let mut expected = types.to_vec();
         expected.sort_unstable();
+        let path = format!("/v1/messages/{id}/events");
         let read = async || {
-            let mut types = self.event_types(id).await;
+            let reply = self.get(&path).await;
+            // Until a worker has stored the message, it is not there.
+            assert!([200, 404].contains(&reply.status), "{reply:?}");
+            let mut types = types_of(reply.json()["data"].as_array().unwrap_or(&Vec::new()));
             types.sort_unstable();
             types
         };
@@ -151,6 +154,10 @@ impl Tenant {
         self.tell(&[complaint]).await;
         until("the last webhook", async || self.suppression(&last).await, Option::is_some).await;
     }
+}
+
+fn types_of(events: &[Value]) -> Vec<String> {
+    events.iter().map(|event| event["type"].as_str().expect("a type").to_owned()).collect()
 }
 
 /// A plain mail to one address.

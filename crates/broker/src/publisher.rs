@@ -209,7 +209,8 @@ async fn lane(
             Some(done) = in_flight.next(), if !in_flight.is_empty() => done?,
             count = queue.recv_many(&mut jobs, room), if room > 0 && !ending => {
                 ending = count == 0;
-                for job in jobs.drain(..) {
+                // A caller that has given up was told that this is not accepted, so it must not be.
+                for job in jobs.drain(..).filter(|job| !job.reply.is_closed()) {
                     in_flight.push(publish(channel, job, timeout));
                 }
             }

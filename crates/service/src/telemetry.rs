@@ -1,5 +1,6 @@
 //! Logs and metrics.
 
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
@@ -29,14 +30,18 @@ const SIZES: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 
 
 /// Starts the log, on standard error.
 pub fn start_log(environment: &Environment) -> Result<(), Invalid> {
-    // The client library of the broker logs each lost connection as an error of its own; ours tells it once.
-    let filter = environment.read(&LOG, |text| EnvFilter::try_new(format!("{text},lapin=off")))?;
+    // Client libraries log each lost connection on their own; ours tells it once, as one change of state.
+    let quiet = "lapin=off,deadpool.postgres=error";
+    let filter = environment.read(&LOG, |text| EnvFilter::try_new(format!("{text},{quiet}")))?;
     let json = environment.read(&LOG_FORMAT, |text| match text {
         "text" => Ok(false),
         "json" => Ok(true),
         _ => Err("is neither text nor json"),
     })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     // A second start, as tests make, keeps the first log.
     let _ = if json { log.json().try_init() } else { log.try_init() };
     Ok(())

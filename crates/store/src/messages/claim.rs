@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use domain::{MessageId, QueuedMessage, Status};
+use domain::{EventKind, MessageId, QueuedMessage, Status};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -79,7 +79,7 @@ const LINK: &str = "
 update delivery_events e set message_id = e.custom_id
 from unnest($1::uuid[], $2::uuid[]) as f(id, tenant_id)
 where e.message_id is null and e.custom_id = f.id and e.tenant_id = f.tenant_id
-returning e.message_id, e.tenant_id, e.recipient_key, e.recipient_status";
+returning e.message_id, e.tenant_id, e.recipient_key, e.recipient_status, e.kind";
 
 /// Stores what has arrived, and commits the claim of everything that is to go out at once: status `sending`, attempt
 /// 1, for `lease`. Scheduled messages wait for their time; a message whose recipients are all suppressed is done.
@@ -123,7 +123,9 @@ pub async fn claim(
     if !fresh.is_empty() {
         let (ids, tenants): (Vec<Uuid>, Vec<Uuid>) = fresh.into_iter().unzip();
         let linked = transaction.query(&link, &[&ids, &tenants]).await?;
-        let moves: Vec<Move> = linked.iter().map(Move::of_linked).collect();
+        // What was not understood proves nothing.
+        let understood = linked.iter().filter(|row| row.get::<_, &str>("kind") != EventKind::Unknown.as_str());
+        let moves: Vec<Move> = understood.map(Move::of_linked).collect();
         settle::apply(&transaction, &moves).await?;
     }
     transaction.commit().await?;

@@ -47,7 +47,7 @@ with picked as (
     select id, tenant_id, status from messages
     where due_at <= now() order by due_at limit $1 for update skip locked
 ), people as (
-    select r.message_id, r.email_key, s.email_key is not null as suppressed
+    select r.message_id, r.email_key, s.email_key is not null or r.status = $4::smallint as suppressed
     from picked p
     join recipients r on r.message_id = p.id and r.tenant_id = p.tenant_id
     left join suppressions s on s.tenant_id = p.tenant_id and s.email_key = r.email_key

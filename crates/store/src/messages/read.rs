@@ -80,9 +80,10 @@ pub async fn get(store: &Store, tenant: TenantId, id: MessageId) -> Result<Optio
     let client = store.client().await?;
     let (message, recipients) = try_join(
         client.prepare_cached(
-            "select status, envelope, subject, tags, metadata, created_at, updated_at, scheduled_at, attempts,
-                    error_code, error_message
-             from messages where id = $1 and tenant_id = $2",
+            "select m.status, m.envelope, m.subject, m.tags, m.metadata, m.created_at, m.updated_at, m.scheduled_at,
+                    m.attempts, m.error_code, m.error_message, p.from_email, p.from_name
+             from messages m left join providers p on p.tenant_id = m.tenant_id and p.provider = $3
+             where m.id = $1 and m.tenant_id = $2",
         ),
         client.prepare_cached(
             "select email, status, provider_message_id, provider_message_uuid
@@ -91,7 +92,7 @@ pub async fn get(store: &Store, tenant: TenantId, id: MessageId) -> Result<Optio
     )
     .await?;
     let (row, recipients) = try_join(
-        client.query_opt(&message, &[&id.0, &tenant.0]),
+        client.query_opt(&message, &[&id.0, &tenant.0, &crate::providers::MAILJET]),
         client.query(&recipients, &[&id.0, &tenant.0]),
     )
     .await?;
@@ -101,8 +102,7 @@ pub async fn get(store: &Store, tenant: TenantId, id: MessageId) -> Result<Optio
     Ok(Some(MessageView {
         id,
         status: status(&row, "messages.status")?,
-        envelope: serde_json::from_str(row.get("envelope"))
-            .map_err(|_| Error::Unreadable { column: "messages.envelope" })?,
+        envelope: envelope(&row)?,
         subject: row.get("subject"),
         tags: row.get("tags"),
         metadata: row.get("metadata"),
@@ -113,6 +113,16 @@ pub async fn get(store: &Store, tenant: TenantId, id: MessageId) -> Result<Optio
         error: code.zip(words),
         recipients: recipients.iter().map(recipient).collect::<Result<_, _>>()?,
     }))
+}
+
+/// A message that names no sender is sent from the account's own.
+fn envelope(row: &Row) -> Result<Envelope, Error> {
+    let unreadable = |_| Error::Unreadable { column: "messages.envelope" };
+    let mut envelope: Envelope = serde_json::from_str(row.get("envelope")).map_err(unreadable)?;
+    if let (None, Some(email)) = (&envelope.from, row.get::<_, Option<&str>>("from_email")) {
+        envelope.from = Mailbox::new(email, row.get("from_name")).ok();
+    }
+    Ok(envelope)
 }
 
 fn recipient(row: &Row) -> Result<RecipientView, Error> {

@@ -54,7 +54,10 @@ async fn a_message() {
       "channel": "email",
       "createdAt": "[time]",
       "error": null,
-      "from": null,
+      "from": {
+        "email": "hello@shop.example",
+        "name": "Shop"
+      },
       "id": "[uuid]",
       "metadata": {
         "orderId": 42

@@ -45,7 +45,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         .with_context(|| format!("RAVEN_LISTEN: cannot listen on {}", settings.listen))?;
     let address = listener.local_addr()?;
     let (tracker, background) = (TaskTracker::new(), CancellationToken::new());
-    let store = Store::new(&settings.database, settings.database_connections).context("DATABASE_URL")?;
+    let store =
+        Store::new(settings.database.clone(), settings.database_connections).context("DATABASE_URL")?;
     let publisher = Publisher::start(
         settings.broker.clone(),
         PublisherSettings {

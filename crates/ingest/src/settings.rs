@@ -4,26 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use broker::BrokerUrl;
-use secrecy::SecretString;
-use service::settings::{count, duration, listen, secret};
+use service::settings::{count, duration, listen};
+use service::shared::{AMQP_URL, DATABASE_URL, ENCRYPTION_KEYS, SHUTDOWN_GRACE};
 use service::{Environment, Invalid, Program, Variable};
-use store::Keyring;
+use store::{DatabaseUrl, Keyring};
 
-const DATABASE_URL: Variable = Variable {
-    name: "DATABASE_URL",
-    default: None,
-    meaning: "the Postgres database, such as postgres://user:password@host:5432/raven",
-};
-const AMQP_URL: Variable = Variable {
-    name: "AMQP_URL",
-    default: None,
-    meaning: "RabbitMQ, such as amqp://user:password@host:5672/vhost",
-};
-const ENCRYPTION_KEYS: Variable = Variable {
-    name: "RAVEN_ENCRYPTION_KEYS",
-    default: None,
-    meaning: "keys that seal credentials, as id:base64-of-32-bytes[,id:…]; the first seals, all open",
-};
 const LISTEN: Variable =
     Variable { name: "RAVEN_LISTEN", default: Some("127.0.0.1:8080"), meaning: "address to listen on" };
 const PUBLIC_URL: Variable = Variable {
@@ -46,8 +31,6 @@ const PUBLISH_TIMEOUT: Variable = Variable {
     default: Some("5s"),
     meaning: "how long RabbitMQ's confirm may take before the answer is 503",
 };
-const SHUTDOWN_GRACE: Variable =
-    Variable { name: "RAVEN_SHUTDOWN_GRACE", default: Some("25s"), meaning: "drain time on SIGTERM" };
 
 /// The program.
 pub const PROGRAM: Program = Program {
@@ -70,7 +53,7 @@ pub const PROGRAM: Program = Program {
 #[derive(Debug)]
 pub struct Settings {
     /// Postgres.
-    pub database: SecretString,
+    pub database: DatabaseUrl,
     /// RabbitMQ.
     pub broker: BrokerUrl,
     /// Seals credentials.
@@ -100,7 +83,7 @@ impl Settings {
             return Err(PUBLIC_URL.invalid("is not a URL such as https://raven.example.com"));
         }
         Ok(Self {
-            database: environment.read(&DATABASE_URL, secret)?,
+            database: environment.read(&DATABASE_URL, DatabaseUrl::parse)?,
             broker: environment.read(&AMQP_URL, BrokerUrl::parse)?,
             keyring: environment.read(&ENCRYPTION_KEYS, Keyring::parse)?,
             listen: environment.read(&LISTEN, listen)?,

@@ -10,6 +10,7 @@ pub mod health;
 pub mod ops;
 pub mod program;
 pub mod settings;
+pub mod shared;
 pub mod telemetry;
 
 pub use health::{Check, Readiness};

@@ -102,7 +102,7 @@ impl Program {
     }
 
     fn failed(self, fault: &dyn std::fmt::Display) -> ExitCode {
-        let _ = writeln!(std::io::stderr(), "{}: {fault}", self.name);
+        let _ = writeln!(std::io::stderr(), "{}: {fault:#}", self.name);
         ExitCode::from(FAILED)
     }
 }

@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use secrecy::SecretString;
 
 /// One setting: what `--help` says of it, and how it is read.
 #[derive(Debug)]
@@ -106,11 +105,6 @@ pub fn listen(text: &str) -> Result<SocketAddr, &'static str> {
 /// Reads a number from 1.
 pub fn count(text: &str) -> Result<usize, &'static str> {
     text.parse().ok().filter(|&number| number > 0).ok_or("is not a whole number from 1")
-}
-
-/// Keeps a text that is not to be shown.
-pub fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
-    Ok(SecretString::from(text))
 }
 
 /// What `--help` prints of these settings.

@@ -22,6 +22,6 @@ mod watch;
 pub mod webhook_tokens;
 
 pub use error::Error;
-pub use pool::Store;
+pub use pool::{DatabaseUrl, Store};
 pub use seal::Keyring;
 pub use watch::watch;

@@ -7,7 +7,6 @@ use deadpool_postgres::{
 };
 use futures_util::future::BoxFuture;
 use rustls_platform_verifier::ConfigVerifierExt as _;
-use secrecy::{ExposeSecret as _, SecretString};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
@@ -65,6 +64,24 @@ where
     }
 }
 
+/// Where Postgres is. The password in it stays out of debug output.
+#[derive(Clone)]
+pub struct DatabaseUrl(Config);
+
+impl DatabaseUrl {
+    /// Checks the form of a URL.
+    pub fn parse(text: &str) -> Result<Self, InvalidUrl> {
+        let config: Config = text.parse().map_err(|_| InvalidUrl::Syntax)?;
+        if config.get_hosts().is_empty() { Err(InvalidUrl::Syntax) } else { Ok(Self(config)) }
+    }
+}
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DatabaseUrl")
+    }
+}
+
 /// The text of `DATABASE_URL` is no Postgres URL.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidUrl {
@@ -79,11 +96,8 @@ pub enum InvalidUrl {
 impl Store {
     /// Prepares up to `connections` connections to `url`; the first is made when it is needed, so the database need
     /// not be there yet. With `sslmode=require` the server's certificate is verified; otherwise TLS is not used.
-    pub fn new(url: &SecretString, connections: usize) -> Result<Self, InvalidUrl> {
-        let mut config: Config = url.expose_secret().parse().map_err(|_| InvalidUrl::Syntax)?;
-        if config.get_hosts().is_empty() {
-            return Err(InvalidUrl::Syntax);
-        }
+    pub fn new(url: DatabaseUrl, connections: usize) -> Result<Self, InvalidUrl> {
+        let DatabaseUrl(mut config) = url;
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(5));
         }

@@ -38,7 +38,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     // Work ends first; what it needs to end well, afterwards.
     let (work, background) = (TaskTracker::new(), TaskTracker::new());
     let stop_background = CancellationToken::new();
-    let store = Store::new(&settings.database, settings.database_connections).context("DATABASE_URL")?;
+    let store =
+        Store::new(settings.database.clone(), settings.database_connections).context("DATABASE_URL")?;
     let database = store::watch(store.clone(), &background, stop_background.clone());
     let dead_letters = Publisher::start(
         settings.broker.clone(),

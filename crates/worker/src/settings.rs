@@ -5,26 +5,11 @@ use std::time::Duration;
 
 use broker::BrokerUrl;
 use domain::retry::{ReconcilePolicy, RetryPolicy};
-use secrecy::SecretString;
-use service::settings::{count, duration, listen, secret};
+use service::settings::{count, duration, listen};
+use service::shared::{AMQP_URL, DATABASE_URL, ENCRYPTION_KEYS, SHUTDOWN_GRACE};
 use service::{Environment, Invalid, Program, Variable};
-use store::Keyring;
+use store::{DatabaseUrl, Keyring};
 
-const DATABASE_URL: Variable = Variable {
-    name: "DATABASE_URL",
-    default: None,
-    meaning: "the Postgres database, such as postgres://user:password@host:5432/raven",
-};
-const AMQP_URL: Variable = Variable {
-    name: "AMQP_URL",
-    default: None,
-    meaning: "RabbitMQ, such as amqp://user:password@host:5672/vhost",
-};
-const ENCRYPTION_KEYS: Variable = Variable {
-    name: "RAVEN_ENCRYPTION_KEYS",
-    default: None,
-    meaning: "keys that seal credentials, as id:base64-of-32-bytes[,id:…]; the first seals, all open",
-};
 const LISTEN: Variable = Variable {
     name: "RAVEN_LISTEN",
     default: Some("127.0.0.1:8081"),
@@ -77,8 +62,6 @@ const DATABASE_CONNECTIONS: Variable = Variable {
     default: Some("12"),
     meaning: "most connections to Postgres",
 };
-const SHUTDOWN_GRACE: Variable =
-    Variable { name: "RAVEN_SHUTDOWN_GRACE", default: Some("25s"), meaning: "drain time on SIGTERM" };
 
 /// The program.
 pub const PROGRAM: Program = Program {
@@ -110,7 +93,7 @@ const LOOK_UPS: u32 = 3;
 #[derive(Debug)]
 pub struct Settings {
     /// Postgres.
-    pub database: SecretString,
+    pub database: DatabaseUrl,
     /// RabbitMQ.
     pub broker: BrokerUrl,
     /// Opens credentials.
@@ -144,7 +127,7 @@ impl Settings {
             duration(text).and_then(|span| if span.is_zero() { Err("is zero") } else { Ok(span) })
         })?;
         Ok(Self {
-            database: environment.read(&DATABASE_URL, secret)?,
+            database: environment.read(&DATABASE_URL, DatabaseUrl::parse)?,
             broker: environment.read(&AMQP_URL, BrokerUrl::parse)?,
             keyring: environment.read(&ENCRYPTION_KEYS, Keyring::parse)?,
             listen: environment.read(&LISTEN, listen)?,

@@ -7,22 +7,16 @@ mod tenant;
 use anyhow::Context as _;
 use domain::TenantId;
 use serde_json::json;
-use service::settings::secret;
-use service::{Environment, Variable};
-use store::{Store, migrate};
+use service::Environment;
+use service::shared::DATABASE_URL;
+use store::{DatabaseUrl, Store, migrate};
 
 use crate::args::{Arguments, Command};
 use crate::output::Output;
 
-const DATABASE_URL: Variable = Variable {
-    name: "DATABASE_URL",
-    default: None,
-    meaning: "the Postgres database, such as postgres://user:password@host:5432/raven",
-};
-
 pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyhow::Result<()> {
-    let url = environment.read(&DATABASE_URL, secret)?;
-    let store = Store::new(&url, 2).map_err(|fault| DATABASE_URL.invalid(fault.to_string()))?;
+    let url = environment.read(&DATABASE_URL, DatabaseUrl::parse)?;
+    let store = Store::new(url, 2).map_err(|fault| DATABASE_URL.invalid(fault.to_string()))?;
     let output = Output { json: arguments.json };
     match arguments.command {
         Command::Migrate => migrate(&store, output).await,

@@ -6,19 +6,14 @@ use anyhow::Context as _;
 use domain::Mailbox;
 use secrecy::SecretString;
 use serde_json::json;
-use service::{Environment, Variable};
+use service::Environment;
+use service::shared::ENCRYPTION_KEYS;
 use store::providers::{self, MAILJET, NewProvider};
 use store::{Keyring, Store};
 
 use super::require;
 use crate::args::Provider;
 use crate::output::Output;
-
-const ENCRYPTION_KEYS: Variable = Variable {
-    name: "RAVEN_ENCRYPTION_KEYS",
-    default: None,
-    meaning: "keys that seal credentials, as id:base64-of-32-bytes[,id:…]; the first seals, all open",
-};
 
 pub(super) async fn run(
     command: Provider,

@@ -124,7 +124,8 @@ pub async fn claim(
         let (ids, tenants): (Vec<Uuid>, Vec<Uuid>) = fresh.into_iter().unzip();
         let linked = transaction.query(&link, &[&ids, &tenants]).await?;
         // What was not understood proves nothing.
-        let understood = linked.iter().filter(|row| row.get::<_, &str>("kind") != EventKind::Unknown.as_str());
+        let understood =
+            linked.iter().filter(|row| row.get::<_, &str>("kind") != EventKind::Unknown.as_str());
         let moves: Vec<Move> = understood.map(Move::of_linked).collect();
         settle::apply(&transaction, &moves).await?;
     }

@@ -1,0 +1,25 @@
+//! The settings that several programs of one installation have in common.
+
+use crate::Variable;
+
+/// Postgres.
+pub const DATABASE_URL: Variable = Variable {
+    name: "DATABASE_URL",
+    default: None,
+    meaning: "the Postgres database, such as postgres://user:password@host:5432/raven",
+};
+/// RabbitMQ.
+pub const AMQP_URL: Variable = Variable {
+    name: "AMQP_URL",
+    default: None,
+    meaning: "RabbitMQ, such as amqp://user:password@host:5672/vhost",
+};
+/// The ring of keys that seal credentials.
+pub const ENCRYPTION_KEYS: Variable = Variable {
+    name: "RAVEN_ENCRYPTION_KEYS",
+    default: None,
+    meaning: "keys that seal credentials, as id:base64-of-32-bytes[,id:…]; the first seals, all open",
+};
+/// How long a program may take to end.
+pub const SHUTDOWN_GRACE: Variable =
+    Variable { name: "RAVEN_SHUTDOWN_GRACE", default: Some("25s"), meaning: "drain time on SIGTERM" };

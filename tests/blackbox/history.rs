@@ -171,16 +171,24 @@ async fn an_event_without_a_message_is_kept_and_suppresses() {
 async fn events_that_come_before_their_message_are_linked() {
     let mut raven = Raven::without_worker("events_that_come_before_their_message_are_linked").await;
     let tenant = raven.tenant().await;
-    let id = tenant.send_to("silent+early@example.com").await;
-    let early = Copy {
-        custom_id: id.clone(),
-        email: "silent+early@example.com".to_owned(),
-        number: 1_152_921_505_370_435_001,
-        guid: "6a1d3b1e-0f5e-4b3a-9a51-0b1f6c1d2e3f".to_owned(),
-    };
-    tenant.tell(&[early.open(2), early.sent(1)]).await;
+    // Many, so that some events are recorded in the very moment in which their messages are stored.
+    let mut ids = Vec::new();
+    for number in 0..40 {
+        let email = format!("silent+early{number}@example.com");
+        let id = tenant.send_to(&email).await;
+        let early = Copy {
+            custom_id: id.clone(),
+            email,
+            number: 1_152_921_505_370_435_001 + number,
+            guid: uuid::Uuid::from_u128(u128::from(number)).to_string(),
+        };
+        tenant.tell(&[early.open(2), early.sent(1)]).await;
+        ids.push(id);
+    }
     raven.start_worker().await;
-    tenant.told(&id, &["delivered", "open"]).await;
-    tenant.settled(&id, "delivered").await;
-    assert!(raven.sim.copies(&id).await.len() <= 1, "never two copies");
+    for id in &ids {
+        tenant.told(id, &["delivered", "open"]).await;
+        tenant.settled(id, "delivered").await;
+        assert!(raven.sim.copies(id).await.len() <= 1, "never two copies");
+    }
 }

@@ -1,0 +1,93 @@
+//! A program of ours that runs until it is told to end.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{servers::servers, wait::eventually};
+
+/// A running program. It is killed with this value.
+#[derive(Debug)]
+pub(crate) struct Process {
+    name: String,
+    child: Child,
+    /// The test ended it.
+    stopped: bool,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts a program with these variables and no others; its output goes to a file in `folder`.
+    pub(crate) fn start(program: &str, name: &str, folder: &Path, variables: &[(&str, String)]) -> Self {
+        fs::create_dir_all(folder).expect("a folder for logs");
+        let log = folder.join(format!("{name}.log"));
+        let file = File::create(&log).expect("a log file");
+        let path = servers().programs.join(program);
+        let mut command = Command::new(&path);
+        command.env_clear().env("NO_COLOR", "1").envs(variables.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(file.try_clone().expect("a log file")).stderr(file);
+        let child = command.spawn().unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
+        Self { name: name.to_owned(), child, stopped: false, log }
+    }
+
+    /// What it has written so far.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("the state of a child")
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) async fn terminate(&mut self) -> ExitStatus {
+        self.stopped = true;
+        self.signal(Signal::TERM);
+        eventually("the end of a process after SIGTERM", async || self.ended()).await
+    }
+
+    /// Ends it as a crash would.
+    pub(crate) fn kill(&mut self) {
+        self.stopped = true;
+        self.child.kill().expect("to kill a child");
+        self.child.wait().expect("the end of a child");
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("the id of a child");
+        kill_process(pid, signal).expect("to signal a child");
+    }
+
+    /// What is wrong with it, looked at when its test is over.
+    pub(crate) fn fault(&mut self, secrets: &[String]) -> Option<String> {
+        if let Some(status) = self.ended().filter(|_| !self.stopped) {
+            return Some(format!("{} ended by itself: {status}", self.name));
+        }
+        let log = self.log();
+        if log.contains("panicked") {
+            return Some(format!("{} panicked", self.name));
+        }
+        let leak = secrets.iter().find(|secret| log.contains(secret.as_str()))?;
+        Some(format!("the log of {} holds a secret: {}…", self.name, leak.get(..4).unwrap_or_default()))
+    }
+
+    /// Shows the end of its log.
+    pub(crate) fn show(&self) {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        let from = lines.len().saturating_sub(40);
+        eprintln!("---- {} ({})\n{}", self.name, self.log.display(), lines[from..].join("\n"));
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

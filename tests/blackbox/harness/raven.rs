@@ -1,0 +1,237 @@
+//! One installation of Raven for one test: its own database and vhost, its own processes, its own Mailjet.
+
+use std::path::PathBuf;
+use std::sync::{
+    Mutex,
+    atomic::{AtomicU32, Ordering},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use reqwest::{Method, Url};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use uuid::Uuid;
+
+use super::{
+    cli::{self, Ended},
+    database::Database,
+    http, ports,
+    process::Process,
+    proxy::Proxy,
+    servers::servers,
+    sim::Sim,
+    tenant::Tenant,
+    vhost::Vhost,
+    wait::{finish, until},
+};
+
+/// Installations at one time, so that a machine with many cores does not use up the connections of Postgres.
+static ROOM: Semaphore = Semaphore::const_new(8);
+
+/// The proxies before the servers; programs reach each server only through its proxy.
+#[derive(Debug)]
+pub(crate) struct Proxies {
+    pub(crate) rabbitmq: Proxy,
+    pub(crate) postgres: Proxy,
+    pub(crate) mailjet: Proxy,
+}
+
+/// An installation. When it goes, its test fails on what no test should leave behind: a process that ended by
+/// itself or panicked, a secret in a log, a dead letter.
+#[derive(Debug)]
+pub(crate) struct Raven {
+    pub(crate) ingest: Process,
+    pub(crate) workers: Vec<Process>,
+    pub(crate) sim: Sim,
+    pub(crate) proxies: Proxies,
+    pub(crate) vhost: Vhost,
+    pub(crate) database: Database,
+    /// The test means to leave dead letters behind.
+    pub(crate) dead_letters_expected: bool,
+    /// Where ingest answers.
+    pub(crate) url: Url,
+    encryption_keys: String,
+    ingest_settings: Vec<(&'static str, String)>,
+    secrets: Mutex<Vec<String>>,
+    folder: PathBuf,
+    _room: SemaphorePermit<'static>,
+}
+
+impl Raven {
+    /// One ingest and one worker, both ready.
+    pub(crate) async fn start(name: &str) -> Self {
+        let mut this = Self::without_worker(name).await;
+        this.start_worker().await;
+        this
+    }
+
+    /// One ingest that is ready, and nobody who takes from the queues.
+    pub(crate) async fn without_worker(name: &str) -> Self {
+        Self::with_log(name, "info").await
+    }
+
+    /// The same, with another log filter.
+    pub(crate) async fn with_log(name: &str, log_filter: &'static str) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let room = ROOM.acquire().await.expect("a semaphore that nobody closes");
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let unique = format!("raven_test_{}_{number}", std::process::id());
+        let folder = servers().scratch.join(name);
+        let (database, vhost) = tokio::join!(Database::migrated(&unique), Vhost::create(&unique));
+        let sim = Sim::start(&folder).await;
+        let port = |url: &Url, default| url.port().unwrap_or(default);
+        let proxies = Proxies {
+            rabbitmq: Proxy::start(port(&servers().amqp, 5672)),
+            postgres: Proxy::start(port(&servers().postgres, 5432)),
+            mailjet: Proxy::start(sim.port),
+        };
+        let key = STANDARD.encode([Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat());
+        let encryption_keys = format!("test:{key}");
+        let secrets = vec![key, servers().postgres.password().unwrap_or("no password").to_owned()];
+        let address = format!("127.0.0.1:{}", ports::free());
+        let url: Url = format!("http://{address}/").parse().expect("a URL");
+        let variables = settings(&proxies, &database, &vhost, &encryption_keys, address, log_filter);
+        let ingest = Process::start("raven-ingest", "ingest", &folder, &variables);
+        let this = Self {
+            ingest,
+            workers: Vec::new(),
+            sim,
+            proxies,
+            vhost,
+            database,
+            dead_letters_expected: false,
+            url,
+            encryption_keys,
+            ingest_settings: variables,
+            secrets: Mutex::new(secrets),
+            folder,
+            _room: room,
+        };
+        ready(&this.url).await;
+        this
+    }
+
+    /// Starts one more worker and waits until it is ready.
+    pub(crate) async fn start_worker(&mut self) {
+        let address = format!("127.0.0.1:{}", ports::free());
+        let url = format!("http://{address}/").parse().expect("a URL");
+        let mut variables = self.ingest_settings.clone();
+        variables.retain(|(name, _)| *name != "RAVEN_LISTEN");
+        variables.push(("RAVEN_LISTEN", address));
+        let name = format!("worker-{}", self.workers.len() + 1);
+        self.workers.push(Process::start("raven-worker", &name, &self.folder, &variables));
+        ready(&url).await;
+    }
+
+    /// Ends ingest in order, and starts it again at the same address.
+    pub(crate) async fn restart_ingest(&mut self) {
+        assert!(self.ingest.terminate().await.success());
+        self.ingest = Process::start("raven-ingest", "ingest-again", &self.folder, &self.ingest_settings);
+        ready(&self.url).await;
+    }
+
+    /// Runs the command line against this installation, past the proxies.
+    pub(crate) async fn cli(&self, arguments: &[&str], input: &str) -> Ended {
+        let database = self.database.url();
+        let variables =
+            [("DATABASE_URL", database.as_str()), ("RAVEN_ENCRYPTION_KEYS", self.encryption_keys.as_str())];
+        cli::run(&variables, arguments, input).await
+    }
+
+    /// A new tenant with an account at the stand-in, which tells it all events in groups.
+    pub(crate) async fn tenant(&self) -> Tenant {
+        let tenant = self.bare_tenant().await;
+        tenant.set_provider().await;
+        let account = (tenant.account.0.as_str(), tenant.account.1.as_str());
+        self.sim.register(account, &tenant.webhook_url(), 2).await;
+        tenant
+    }
+
+    /// A new tenant without an account.
+    pub(crate) async fn bare_tenant(&self) -> Tenant {
+        let created = self.cli(&["tenant", "create", "Example", "--json"], "").await.json();
+        let tenant = Tenant::new(&self.url, &created);
+        for secret in [&tenant.key, &tenant.account.0, &tenant.account.1] {
+            self.guard(secret);
+        }
+        tenant
+    }
+
+    /// From now on this text must not stand in any log.
+    pub(crate) fn guard(&self, secret: &str) {
+        self.secrets.lock().expect("a lock that nobody poisons").push(secret.to_owned());
+    }
+
+    /// A request of nobody in particular.
+    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        http::client().request(method, self.url.join(path).expect("a path"))
+    }
+
+    fn faults(&mut self) -> Vec<String> {
+        let secrets = self.secrets.lock().map(|secrets| secrets.clone()).unwrap_or_default();
+        let mut faults: Vec<String> =
+            self.processes().filter_map(|process| process.fault(&secrets)).collect();
+        if !self.dead_letters_expected {
+            let vhost = &self.vhost;
+            for queue in ["dead-letters", "unrouted"] {
+                match finish(async { vhost.waiting(queue).await }) {
+                    Ok(waiting) if waiting.is_empty() => {}
+                    waiting => faults.push(format!("{queue} is not empty: {waiting:?}")),
+                }
+            }
+        }
+        faults
+    }
+
+    fn processes(&mut self) -> impl Iterator<Item = &mut Process> {
+        self.workers.iter_mut().chain([&mut self.ingest, &mut self.sim.process])
+    }
+}
+
+impl Drop for Raven {
+    fn drop(&mut self) {
+        let failed = std::thread::panicking();
+        let faults = if failed { Vec::new() } else { self.faults() };
+        if failed || !faults.is_empty() {
+            self.processes().for_each(|process| process.show());
+        }
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
+    }
+}
+
+/// Waits until a program says that it can do its work.
+async fn ready(url: &Url) {
+    let ready = url.join("readyz").expect("a path");
+    let ask =
+        async || http::try_send(http::client().get(ready.clone())).await.map_err(|fault| fault.to_string());
+    until("readiness", ask, |reply| reply.as_ref().is_ok_and(|reply| reply.status == 200))
+        .await
+        .expect("an answer");
+}
+
+/// The settings of both services. Times are short, so that tests are.
+fn settings(
+    proxies: &Proxies,
+    database: &Database,
+    vhost: &Vhost,
+    encryption_keys: &str,
+    address: String,
+    log_filter: &str,
+) -> Vec<(&'static str, String)> {
+    let through = |mut url: Url, proxy: &Proxy| {
+        url.set_port(Some(proxy.port)).expect("a URL with a host");
+        url.to_string()
+    };
+    vec![
+        ("DATABASE_URL", through(database.url(), &proxies.postgres)),
+        ("AMQP_URL", through(vhost.url(), &proxies.rabbitmq)),
+        ("MAILJET_URL", format!("http://127.0.0.1:{}", proxies.mailjet.port)),
+        ("RAVEN_ENCRYPTION_KEYS", encryption_keys.to_owned()),
+        ("RAVEN_LISTEN", address),
+        ("RAVEN_LOG", log_filter.to_owned()),
+        ("RAVEN_RECONCILE_AFTER", "1s".to_owned()),
+        ("MAILJET_TIMEOUT", "2s".to_owned()),
+        ("RAVEN_RETRY_BASE", "200ms".to_owned()),
+        ("RAVEN_RETRY_MAX", "1s".to_owned()),
+        ("RAVEN_BATCH_LINGER", "5ms".to_owned()),
+    ]
+}

@@ -1,0 +1,94 @@
+//! The stand-in for Mailjet: what it accepted, what it is told to do wrong, and where it sends events.
+
+use std::path::Path;
+
+use reqwest::{Method, Url};
+use serde_json::{Value, json};
+
+use super::{http, ports, process::Process, wait::eventually};
+
+/// Every type of event that Mailjet tells.
+const TYPES: [&str; 7] = ["sent", "open", "click", "bounce", "blocked", "spam", "unsub"];
+
+/// A running `mailjet-sim`.
+#[derive(Debug)]
+pub(crate) struct Sim {
+    /// The program.
+    pub(crate) process: Process,
+    /// Where it listens.
+    pub(crate) port: u16,
+}
+
+impl Sim {
+    /// Starts one that is quick with its events.
+    pub(crate) async fn start(folder: &Path) -> Self {
+        let port = ports::free();
+        let variables = [
+            ("MAILJET_SIM_LISTEN", format!("127.0.0.1:{port}")),
+            ("MAILJET_SIM_EVENT_DELAY", "50ms".to_owned()),
+            ("MAILJET_SIM_RETRY", "300ms".to_owned()),
+        ];
+        let process = Process::start("mailjet-sim", "mailjet-sim", folder, &variables);
+        let this = Self { process, port };
+        eventually("mailjet-sim to answer", async || {
+            http::try_send(this.request(Method::GET, "/healthz")).await.ok()
+        })
+        .await;
+        this
+    }
+
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        http::client().request(method, format!("http://127.0.0.1:{}{path}", self.port))
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        http::send(self.request(Method::GET, path)).await.expect(200)
+    }
+
+    /// What it accepted under this id, oldest first.
+    pub(crate) async fn copies(&self, custom_id: &str) -> Vec<Value> {
+        self.list(&format!("/sim/messages?limit=1000&customId={custom_id}")).await
+    }
+
+    /// Everything it accepted, oldest first.
+    pub(crate) async fn messages(&self) -> Vec<Value> {
+        self.list("/sim/messages?limit=10000").await
+    }
+
+    async fn list(&self, path: &str) -> Vec<Value> {
+        self.get(path).await["data"].as_array().expect("a list of messages").clone()
+    }
+
+    /// The one message that it accepted under this id.
+    pub(crate) async fn only_copy(&self, custom_id: &str) -> Value {
+        let mut copies = self.copies(custom_id).await;
+        assert_eq!(copies.len(), 1, "{copies:#?}");
+        copies.remove(0)
+    }
+
+    /// One of its counters.
+    pub(crate) async fn stat(&self, name: &str) -> u64 {
+        let stats = self.get("/sim/stats").await;
+        stats[name].as_u64().unwrap_or_else(|| panic!("no counter {name}: {stats}"))
+    }
+
+    /// Makes something go wrong; `count` is how often.
+    pub(crate) async fn fault(&self, kind: &str, count: Option<u64>, delay_ms: u64) {
+        let order = json!({"kind": kind, "count": count, "delayMs": delay_ms});
+        http::send(self.request(Method::POST, "/sim/faults").json(&order)).await.expect(201);
+    }
+
+    /// Nothing goes wrong any more.
+    pub(crate) async fn heal(&self) {
+        http::send(self.request(Method::DELETE, "/sim/faults")).await.expect(204);
+    }
+
+    /// Has all events of an account posted to a URL.
+    pub(crate) async fn register(&self, (key, secret): (&str, &str), url: &Url, version: u8) {
+        for kind in TYPES {
+            let row = json!({"EventType": kind, "Url": url.as_str(), "Version": version});
+            let request = self.request(Method::POST, "/v3/REST/eventcallbackurl");
+            http::send(request.basic_auth(key, Some(secret)).json(&row)).await.expect(201);
+        }
+    }
+}

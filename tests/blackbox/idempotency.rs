@@ -1,0 +1,92 @@
+//! One mail an idempotency key.
+
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::harness::{Raven, Tenant, http, http::Reply, plain};
+
+async fn send(tenant: &Tenant, key: &str, message: &Value) -> Reply {
+    let request = tenant.request(Method::POST, "/v1/messages").header("Idempotency-Key", key);
+    http::send(request.json(message)).await
+}
+
+#[tokio::test]
+async fn the_same_key_is_the_same_message() {
+    let raven = Raven::start("the_same_key_is_the_same_message").await;
+    let tenant = raven.tenant().await;
+    let message = plain("ann@example.com");
+    let first = send(&tenant, "order-42", &message).await;
+    let id = first.expect(200)["id"].as_str().unwrap().to_owned();
+    assert_eq!(first.header("Idempotent-Replayed"), "");
+    let again = send(&tenant, "order-42", &message).await;
+    assert_eq!(
+        (again.expect(200)["id"].as_str().unwrap(), again.header("Idempotent-Replayed")),
+        (&*id, "true")
+    );
+
+    tenant.settled(&id, "delivered").await;
+    let late = send(&tenant, "order-42", &message).await;
+    assert_eq!(
+        (late.expect(200)["id"].as_str().unwrap(), late.header("Idempotent-Replayed")),
+        (&*id, "true")
+    );
+    send(&tenant, "order-42", &plain("bob@example.com")).await.problem(409, "idempotency_mismatch");
+
+    let other = send(&tenant, "order-43", &message).await.expect(200);
+    assert_ne!(other["id"], id);
+    let stranger = raven.tenant().await;
+    let theirs = send(&stranger, "order-42", &message).await.expect(200);
+    assert_ne!(theirs["id"], id, "a key belongs to its tenant");
+    for id in [&other["id"], &theirs["id"]] {
+        let tenant = if *id == theirs["id"] { &stranger } else { &tenant };
+        tenant.settled(id.as_str().unwrap(), "delivered").await;
+    }
+    raven.sim.only_copy(&id).await;
+    assert_eq!(raven.sim.messages().await.len(), 3);
+}
+
+#[tokio::test]
+async fn requests_that_race_send_one_mail() {
+    let raven = Raven::start("requests_that_race_send_one_mail").await;
+    let tenant = raven.tenant().await;
+    let message = plain("ann@example.com");
+    let replies = join_all((0..16).map(|_| send(&tenant, "race", &message))).await;
+    let mut ids: Vec<String> =
+        replies.iter().map(|reply| reply.expect(200)["id"].as_str().unwrap().to_owned()).collect();
+    ids.dedup();
+    assert_eq!(ids.len(), 1, "{ids:?}");
+    tenant.settled(&ids[0], "delivered").await;
+    let last = tenant.send_to("bob@example.com").await;
+    tenant.settled(&last, "delivered").await;
+    raven.sim.only_copy(&ids[0]).await;
+    assert_eq!(raven.sim.messages().await.len(), 2);
+}
+
+#[tokio::test]
+async fn keys_are_short_and_printable() {
+    let raven = Raven::start("keys_are_short_and_printable").await;
+    let tenant = raven.tenant().await;
+    let message = plain("ann@example.com");
+    for key in ["", &"x".repeat(257), "a\tb"] {
+        let reply = send(&tenant, key, &message).await;
+        assert_eq!(reply.status, 422, "{key:?}: {reply:?}");
+        reply.problem(422, "validation_failed");
+    }
+    send(&tenant, &"x".repeat(256), &message).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_restart_forgets_no_key() {
+    let mut raven = Raven::start("a_restart_forgets_no_key").await;
+    let tenant = raven.tenant().await;
+    let message = plain("ann@example.com");
+    let id = send(&tenant, "order-42", &message).await.expect(200)["id"].clone();
+    tenant.settled(id.as_str().unwrap(), "delivered").await;
+    raven.restart_ingest().await;
+    assert_eq!(send(&tenant, "order-42", &message).await.expect(200)["id"], id);
+    send(&tenant, "order-42", &plain("bob@example.com")).await;
+    let last = tenant.send_to("carol@example.com").await;
+    tenant.settled(&last, "delivered").await;
+    assert_eq!(raven.sim.messages().await.len(), 2, "one mail a key");
+}

@@ -1,0 +1,24 @@
+//! The black-box tests of Raven: real programs, real RabbitMQ and Postgres, and a stand-in for Mailjet.
+//!
+//! Run them with `cargo xtask test`. Each test has an installation of its own and knows only what the contract
+//! promises: HTTP, the command line, and what the management API of RabbitMQ shows.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, helpers included")]
+
+mod harness;
+
+mod commands;
+mod history;
+mod idempotency;
+mod isolation;
+mod outage;
+mod outcomes;
+mod problems;
+mod providers;
+mod reading;
+mod sending;
+mod shapes;
+mod tidy;
+mod topology;
+mod uncertain;
+mod webhook_door;
+mod worker_death;

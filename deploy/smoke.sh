@@ -124,7 +124,8 @@ until_true 60 "ingest is ready at $url" ready
 [[ $("${compose[@]}" ps -q worker </dev/null | wc -l) -eq 2 ]] || fail "there are not two workers"
 
 created=$(raven tenant create smoke --json </dev/null 2>>"$log") || fail "raven tenant create"
-tenant=$(field tenantId "$created") && key=$(field apiKey "$created") || fail "raven tenant create printed: $created"
+tenant=$(field tenantId "$created") || fail "raven tenant create printed no tenantId: $created"
+key=$(field apiKey "$created") || fail "raven tenant create printed no apiKey"
 printf 'a-secret' | raven provider set mailjet --tenant "$tenant" --from-email raven@example.com --from-name Raven \
     --api-key k --api-secret-stdin >>"$log" 2>&1 || fail "raven provider set"
 say "tenant $tenant has the simulator for its provider"

@@ -46,6 +46,8 @@ ENV
 # bounded SECONDS WHAT COMMAND…: runs a command of which only the log is kept, tells every 15 s that it still runs, and
 # fails when its time is over.
 running=
+escape=$(printf '\033')
+last_line() { tr -d '\r' <"$log" | sed "s/$escape\[[0-9;]*m//g" | grep '[[:alnum:]]' | tail -n 1 | cut -c 1-100; }
 bounded() {
     local limit=$1 what=$2 start=$SECONDS told=$SECONDS
     shift 2
@@ -56,7 +58,7 @@ bounded() {
         ((SECONDS - start <= limit)) || fail "$what: not done after $limit s"
         if ((SECONDS - told >= 15)); then
             told=$SECONDS
-            say "  $((SECONDS - start)) s: $(tail -n 1 "$log" | tr -d '\r\033' | cut -c 1-100)"
+            say "  $((SECONDS - start)) s: $(last_line)"
         fi
         sleep 1
     done

@@ -37,6 +37,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     let listener = TcpListener::bind(settings.listen)
         .with_context(|| format!("RAVEN_LISTEN: cannot listen on {}", settings.listen))?;
     let address = listener.local_addr()?;
+    let metrics = telemetry::start_metrics();
     // Work ends first; what it needs to end well, afterwards.
     let (work, background) = (TaskTracker::new(), TaskTracker::new());
     let stop_background = CancellationToken::new();
@@ -71,7 +72,6 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         ),
     ];
     look_after(&sender, &store, (&work, &shutdown), (&background, &stop_background));
-    let metrics = telemetry::start_metrics();
     background.spawn(telemetry::keep_up(metrics.clone(), stop_background.clone()));
     let ops = ops::Ops { readiness: health::readiness(consumers, database, shutdown.clone()), metrics };
     tracing::info!(%address, "working");

@@ -13,6 +13,7 @@ use domain::TenantId;
 use domain::api_key::{ApiKey, KeyId, SecretHash};
 use store::directory::{self, KeyRecord};
 use store::{Error, Store};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::database::ask;
@@ -26,6 +27,8 @@ const TOUCH_EVERY: u32 = 30;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Entries of each kind. Only what exists in the database gets in, so this bounds memory, not attacks.
 const MOST: usize = 200_000;
+/// Entries that are looked up at once for requests.
+const LOOK_UPS: usize = 4;
 /// Entries that are read again in one query.
 const CHUNK: usize = 1000;
 
@@ -39,6 +42,7 @@ pub(crate) struct Directory {
     keys: Arc<Cache<KeyId, KeyRecord>>,
     tenants: Arc<Cache<TenantId, Tokens>>,
     used: Arc<Mutex<HashSet<KeyId>>>,
+    look_ups: Arc<Semaphore>,
 }
 
 struct Cache<K, V>(Mutex<Entries<K, V>>);
@@ -91,7 +95,13 @@ impl<K: Copy + Eq + Hash, V: Clone> Cache<K, V> {
 
 impl Directory {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, keys: Cache::new(), tenants: Cache::new(), used: Arc::default() }
+        Self {
+            store,
+            keys: Cache::new(),
+            tenants: Cache::new(),
+            used: Arc::default(),
+            look_ups: Arc::new(Semaphore::new(LOOK_UPS)),
+        }
     }
 
     /// The record of a key, if it is good.
@@ -100,7 +110,8 @@ impl Directory {
         let record = if let Some(record) = known {
             record
         } else {
-            let Some(record) = ask(directory::keys(&self.store, &[presented.id])).await?.pop() else {
+            let Some(record) = ask(self.look_up(directory::keys(&self.store, &[presented.id]))).await?.pop()
+            else {
                 return Ok(None);
             };
             self.keys.put(presented.id, record.clone(), generation);
@@ -119,12 +130,19 @@ impl Directory {
         if known.is_some() {
             return Ok(known);
         }
-        let found = ask(directory::tenants(&self.store, &[tenant])).await?.pop();
+        let found = ask(self.look_up(directory::tenants(&self.store, &[tenant]))).await?.pop();
         let tokens = found.map(|record| Tokens::from(record.tokens));
         if let Some(tokens) = &tokens {
             self.tenants.put(tenant, Arc::clone(tokens), generation);
         }
         Ok(tokens)
+    }
+
+    /// Asks the database for what is not known, a few at a time: strangers who make up ids must not take all connections.
+    async fn look_up<T>(&self, question: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        // Never closed, so this only ever waits.
+        let _permit = self.look_ups.acquire().await;
+        question.await
     }
 
     /// Follows the database's changes until shutdown.

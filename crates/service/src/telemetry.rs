@@ -31,7 +31,7 @@ const SIZES: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 
 /// Starts the log, on standard error.
 pub fn start_log(environment: &Environment) -> Result<(), Invalid> {
     // Client libraries log each lost connection on their own; ours tells it once, as one change of state.
-    let quiet = "lapin=off,deadpool.postgres=error";
+    let quiet = "lapin=off,deadpool.postgres=error,actix_server=warn";
     let filter = environment.read(&LOG, |text| EnvFilter::try_new(format!("{text},{quiet}")))?;
     let json = environment.read(&LOG_FORMAT, |text| match text {
         "text" => Ok(false),

@@ -67,7 +67,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
             settings.broker.clone(),
             webhooks(&settings),
             Arc::new(events::Recorder::new(store.clone())),
-            dead_letters,
+            dead_letters.clone(),
             (&work, shutdown.clone()),
         ),
     ];
@@ -86,6 +86,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         end(&work, &background, &stop_background, settings.shutdown_grace).await;
     };
     let (served, ()) = tokio::join!(serving, ending);
+    // Kept until here: without any handle the publisher would take itself for done while others still work.
+    drop(dead_letters);
     store.close();
     served.context("the HTTP server failed")
 }

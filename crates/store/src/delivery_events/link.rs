@@ -5,11 +5,22 @@ use crate::{Error, Store};
 
 /// An event and the claim of its message that are committed at the same moment do not see each other. So a little
 /// later the events of the last hour are looked through again; the index `delivery_events_unlinked_idx` holds those.
+/// Each is looked for by primary key: the `limit 1` keeps the planner from joining with all messages.
 const LINK: &str = "
-update delivery_events e set message_id = m.id
-from messages m
-where e.message_id is null and e.custom_id = m.id and e.tenant_id = m.tenant_id
-  and e.received_at > now() - interval '1 hour' and e.occurred_at > now() - interval '40 days'
+with unlinked as materialized (
+    select distinct custom_id, tenant_id from delivery_events
+    where message_id is null and custom_id is not null
+      and received_at > now() - interval '1 hour' and occurred_at > now() - interval '40 days'
+    limit 10000
+), known as materialized (
+    select u.custom_id, u.tenant_id from unlinked u
+    cross join lateral (
+        select 1 from messages m where m.id = u.custom_id and m.tenant_id = u.tenant_id limit 1
+    ) found
+)
+update delivery_events e set message_id = k.custom_id
+from known k
+where e.message_id is null and e.custom_id = k.custom_id and e.tenant_id = k.tenant_id
 returning e.message_id, e.tenant_id, e.recipient_key, e.recipient_status, e.kind";
 
 /// Links what can be linked by now, and applies what those events do; answers how many they were.

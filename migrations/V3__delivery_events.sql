@@ -31,6 +31,8 @@ create index delivery_events_message_idx on delivery_events (message_id, occurre
 create index delivery_events_sequence_idx on delivery_events (tenant_id, sequence);
 create index delivery_events_unlinked_idx on delivery_events (custom_id)
     where message_id is null and custom_id is not null;
+create index delivery_events_late_idx on delivery_events (received_at)
+    where message_id is null and custom_id is not null;
 
 -- Takes events older than the oldest month; newer months are always created ahead of their time.
 create table delivery_events_older partition of delivery_events default;

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{Raven, Tenant, http, http::Reply, plain};
 
@@ -89,4 +89,26 @@ async fn a_restart_forgets_no_key() {
     let last = tenant.send_to("carol@example.com").await;
     tenant.settled(&last, "delivered").await;
     assert_eq!(raven.sim.messages().await.len(), 2, "one mail a key");
+}
+
+#[tokio::test]
+async fn a_batch_can_be_repeated() {
+    let raven = Raven::start("a_batch_can_be_repeated").await;
+    let tenant = raven.tenant().await;
+    let batch = json!({ "messages": [plain("ann@example.com"), plain("bob@example.com")] });
+    let post = async |body: &Value| {
+        let request = tenant.request(Method::POST, "/v1/messages/batch").header("Idempotency-Key", "batch-1");
+        http::send(request.json(body)).await
+    };
+    let first = post(&batch).await.expect(200);
+    let again = post(&batch).await;
+    assert_eq!(again.header("Idempotent-Replayed"), "true");
+    assert_eq!(again.expect(200), first);
+    post(&json!({ "messages": [plain("carl@example.com")] })).await.problem(409, "idempotency_mismatch");
+    for message in first["data"].as_array().unwrap() {
+        let id = message["id"].as_str().unwrap();
+        tenant.settled(id, "delivered").await;
+        raven.sim.only_copy(id).await;
+    }
+    assert_eq!(raven.sim.messages().await.len(), 2);
 }

@@ -23,7 +23,7 @@ use crate::problem::Problem;
 const POLL: Duration = Duration::from_secs(1);
 /// Looks after which the use of keys is written down.
 const TOUCH_EVERY: u32 = 30;
-/// How long one look may take.
+/// How long one question to the database may take; a frozen one must not stop the following of changes for ever.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Entries of each kind. Only what exists in the database gets in, so this bounds memory, not attacks.
 const MOST: usize = 200_000;
@@ -151,19 +151,16 @@ impl Directory {
         let mut looks = 0_u32;
         while shutdown.run_until_cancelled(tokio::time::sleep(POLL)).await.is_some() {
             looks = looks.wrapping_add(1);
-            let look = self.follow(&mut seen, looks.is_multiple_of(TOUCH_EVERY));
-            match tokio::time::timeout(PATIENCE, look).await {
-                Ok(Ok(())) => {}
+            if let Err(fault) = self.follow(&mut seen, looks.is_multiple_of(TOUCH_EVERY)).await {
                 // Readiness tells that the database is away; what is known stays good.
-                Ok(Err(fault)) => tracing::debug!(%fault, "the directory could not be refreshed"),
-                Err(_) => tracing::debug!("the directory could not be refreshed in time"),
+                tracing::debug!(%fault, "the directory could not be refreshed");
             }
         }
-        let _ = tokio::time::timeout(PATIENCE, self.note_use()).await;
+        let _ = self.note_use().await;
     }
 
     async fn follow(&self, seen: &mut Option<i64>, note_use: bool) -> Result<(), Error> {
-        let version = directory::version(&self.store).await?;
+        let version = soon(directory::version(&self.store)).await?;
         if *seen != Some(version) {
             self.refresh().await?;
             *seen = Some(version);
@@ -176,11 +173,11 @@ impl Directory {
 
     async fn refresh(&self) -> Result<(), Error> {
         for ids in self.keys.stale().chunks(CHUNK) {
-            let found = directory::keys(&self.store, ids).await?;
+            let found = soon(directory::keys(&self.store, ids)).await?;
             self.keys.replace(ids, found.into_iter().map(|record| (record.id, record)).collect());
         }
         for ids in self.tenants.stale().chunks(CHUNK) {
-            let found = directory::tenants(&self.store, ids).await?;
+            let found = soon(directory::tenants(&self.store, ids)).await?;
             let found = found.into_iter().map(|record| (record.id, Tokens::from(record.tokens)));
             self.tenants.replace(ids, found.collect());
         }
@@ -193,7 +190,14 @@ impl Directory {
             return Ok(());
         }
         let used: Vec<KeyId> = used.into_iter().collect();
-        store::api_keys::touch(&self.store, &used).await
+        soon(store::api_keys::touch(&self.store, &used)).await
+    }
+}
+
+async fn soon<T>(question: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match tokio::time::timeout(PATIENCE, question).await {
+        Ok(answer) => answer,
+        Err(late) => Err(Error::Unavailable(Box::new(late))),
     }
 }
 

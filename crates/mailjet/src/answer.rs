@@ -36,7 +36,7 @@ fn outcome(entry: &Value) -> Outcome {
     }
     let errors: Vec<WireError> =
         entry["Errors"].as_array().into_iter().flatten().map(WireError::of).collect();
-    let Some(first) = errors.first() else {
+    let Some(first) = errors.first().filter(|error| error.says_something()) else {
         let words = "Mailjet's answer for this message is neither success nor error.";
         return Outcome::Uncertain(Reason::new("answer_unreadable", words));
     };
@@ -66,6 +66,10 @@ struct WireError {
 }
 
 impl WireError {
+    const fn says_something(&self) -> bool {
+        self.code.is_some() || self.words.is_some() || self.status.is_some()
+    }
+
     fn of(value: &Value) -> Self {
         let text = |name: &str| value[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
         Self { code: text("ErrorCode"), words: text("ErrorMessage"), status: exact(&value["StatusCode"]) }
@@ -183,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_surprise_in_one_entry_harms_no_other_and_is_no_refusal() {
-        let body = r#"{"Messages":[{"Status":"success","To":null},{"Status":"error","Errors":null},{"Status":7},
+        let body = r#"{"Messages":[{"Status":"success","To":null},{"Status":"error","Errors":null},{"Status":7,"Errors":[{}]},
             {"Status":"error","Errors":[{"ErrorCode":7,"StatusCode":"400","ErrorMessage":"Bad."}]}]}"#;
         let SendAnswer::Each(outcomes) = read_for(4, 400, body) else { panic!("not each") };
         let names: Vec<_> = outcomes.iter().map(Outcome::name).collect();

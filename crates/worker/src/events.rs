@@ -44,8 +44,7 @@ impl Recorder {
     /// Records the items of these bodies, in slices; events count once, so those of a slice that was recorded before
     /// another failed do no harm when they come again.
     async fn record(&self, webhooks: Vec<&Webhook<'_>>) -> Result<(), store::Error> {
-        let store = &self.store;
-        self.prepared.get_or_try_init(async || partitions::ensure(store).await.map(|_| ())).await?;
+        self.prepared.get_or_try_init(|| self.prepare()).await?;
         let items: Vec<Item<'_>> = webhooks
             .into_iter()
             .flat_map(|webhook| {
@@ -57,6 +56,22 @@ impl Recorder {
             self.slice(slice).await?;
         }
         Ok(())
+    }
+
+    /// Sees to it that events do not come before the partition of their month. Should that be impossible, they go to
+    /// the default one.
+    async fn prepare(&self) -> Result<(), store::Error> {
+        match partitions::ensure(&self.store).await {
+            Err(fault) if fault.is_transient() => Err(fault),
+            Err(fault) => {
+                tracing::warn!(
+                    fault = describe(&fault),
+                    "partitions of delivery_events could not be created"
+                );
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+        }
     }
 
     /// Records a slice; halves it where the database will not take it, until the culprit is alone. That one is then

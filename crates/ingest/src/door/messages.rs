@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use broker::Publisher;
 use domain::api_key::Scope;
-use domain::{Message, MessageId};
+use domain::{Message, MessageId, QueuedMessage};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -64,33 +64,54 @@ pub(super) async fn send(
     Ok(HttpResponse::Ok().json(Accepted::of(id, scheduled)))
 }
 
-/// All or nothing, as far as faults go. With an `Idempotency-Key` each message's id is derived from the key and its
-/// place, so that a batch that was not confirmed can be sent again and goes out once.
+/// All or nothing, as far as faults go. With an `Idempotency-Key` each message's id is derived from the key, its place
+/// and its content, so that a batch that was not confirmed can be sent again and goes out once.
 pub(super) async fn send_batch(
     request: HttpRequest,
     payload: Payload,
     publisher: Data<Publisher>,
+    replays: Data<Replays>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller(&request, Scope::Send).await?;
     let key = idempotency::key(&request)?;
     let body = body::json(&request, payload, body::SEND).await?;
     let now = Timestamp::now();
-    let id = |place: usize| match key {
-        Some(key) => MessageId::derived(caller.tenant, &format!("{key}\n{place}")),
-        None => MessageId(Uuid::now_v7()),
-    };
-    let messages = batch(body, now)?
-        .into_iter()
-        .enumerate()
-        .map(|(place, message)| {
-            let digest = digest(caller, &message)?;
-            Ok(queued(caller, id(place), now, digest, at_once_if_past(message, now)))
-        })
-        .collect::<Result<Vec<_>, Problem>>()?;
-    publish(&publisher, &messages).await?;
+    let messages = numbered(caller, key, batch(body, now)?, now)?;
     let accepted: Vec<Accepted> =
         messages.iter().map(|next| Accepted::of(next.id, next.message.scheduled_at.is_some())).collect();
+    let Some(key) = key else {
+        publish(&publisher, &messages).await?;
+        return Ok(HttpResponse::Ok().json(json!({ "data": accepted })));
+    };
+    // The batch as a whole is remembered under the key, as a single message would be.
+    let whole = MessageId::derived(caller.tenant, key);
+    let digest = messages.iter().map(|next| next.digest.as_str()).collect::<Vec<_>>().join("\n");
+    if let Request::Repeat(_) = replays.look(caller.tenant, whole, &digest).await? {
+        let mut answer = HttpResponse::Ok();
+        return Ok(answer.insert_header(("Idempotent-Replayed", "true")).json(json!({ "data": accepted })));
+    }
+    publish(&publisher, &messages).await?;
+    replays.accepted(whole, Seen { digest, scheduled: false });
     Ok(HttpResponse::Ok().json(json!({ "data": accepted })))
+}
+
+/// The messages of a batch with their ids. The content is part of what an id is derived from: were another batch sent
+/// under the same key, past every memory of the first, it would be another set of messages and not a silent repeat.
+fn numbered(
+    caller: Caller,
+    key: Option<&str>,
+    messages: Vec<Message>,
+    now: Timestamp,
+) -> Result<Vec<QueuedMessage>, Problem> {
+    let numbered = messages.into_iter().enumerate().map(|(place, message)| {
+        let digest = digest(caller, &message)?;
+        let id = match key {
+            Some(key) => MessageId::derived(caller.tenant, &format!("{key}\n{place}\n{digest}")),
+            None => MessageId(Uuid::now_v7()),
+        };
+        Ok(queued(caller, id, now, digest, at_once_if_past(message, now)))
+    });
+    numbered.collect()
 }
 
 /// A scheduled time that has come is none. The digest is taken before, of the time as it was written: a repeat that

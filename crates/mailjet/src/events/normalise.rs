@@ -25,7 +25,9 @@ pub fn normalise(item: &str, received_at: Timestamp) -> DeliveryEvent {
     let id = message_id(&fields);
     // Mailjet's dashboard tests its hooks with made-up events; they must not touch anything.
     let recipient = fields.text("email").unwrap_or_default().trim().to_owned();
-    let made_up = recipient.is_empty() || recipient.len() > LONGEST_ADDRESS || id == Some(0);
+    let no_address =
+        recipient.is_empty() || recipient.len() > LONGEST_ADDRESS || recipient.contains(char::is_control);
+    let made_up = no_address || id == Some(0);
     DeliveryEvent {
         kind,
         effect: if made_up { Effect::none() } else { effect },

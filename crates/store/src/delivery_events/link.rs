@@ -4,16 +4,17 @@ use crate::messages::{Move, apply};
 use crate::{Error, Store};
 
 /// An event and the claim of its message that are committed at the same moment do not see each other. So a little
-/// later the events of the last hour are looked through again; the index `delivery_events_unlinked_idx` holds those.
+/// later the events of the last day are looked through again, newest first; the index `delivery_events_late_idx` holds
+/// those.
 /// Each is looked for by primary key: the `limit 1` keeps the planner from joining with all messages.
 const LINK: &str = "
 with unlinked as materialized (
-    select distinct custom_id, tenant_id from delivery_events
+    select custom_id, tenant_id from delivery_events
     where message_id is null and custom_id is not null
-      and received_at > now() - interval '1 hour' and occurred_at > now() - interval '40 days'
-    limit 10000
+      and received_at > now() - interval '1 day' and occurred_at > now() - interval '40 days'
+    order by received_at desc limit 10000
 ), known as materialized (
-    select u.custom_id, u.tenant_id from unlinked u
+    select distinct u.custom_id, u.tenant_id from unlinked u
     cross join lateral (
         select 1 from messages m where m.id = u.custom_id and m.tenant_id = u.tenant_id limit 1
     ) found

@@ -7,6 +7,8 @@
 mod harness;
 
 mod commands;
+mod feed;
+mod finding;
 mod history;
 mod idempotency;
 mod isolation;
@@ -15,8 +17,10 @@ mod outcomes;
 mod problems;
 mod providers;
 mod reading;
+mod renormalise;
 mod sending;
 mod shapes;
+mod storm;
 mod tidy;
 mod topology;
 mod uncertain;

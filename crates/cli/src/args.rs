@@ -3,6 +3,9 @@
 use clap::{Parser, Subcommand, ValueEnum};
 use domain::TenantId;
 use domain::api_key::KeyId;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 const SETTINGS: &str = "Settings (environment; NAME_FILE names a file that holds the value):
   DATABASE_URL           the Postgres database, such as postgres://user:password@host:5432/raven
@@ -34,6 +37,9 @@ pub(crate) enum Command {
     /// Set a tenant's account at a provider.
     #[command(subcommand)]
     Provider(Provider),
+    /// Work on the stored delivery events.
+    #[command(subcommand)]
+    Events(Events),
 }
 
 #[derive(Debug, Subcommand)]
@@ -118,4 +124,27 @@ pub(crate) enum Provider {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum ProviderName {
     Mailjet,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Events {
+    /// Read the stored raw items again with the rules of this version, and write what differs: history, statuses,
+    /// suppressions. Services go on meanwhile; a second run finds nothing to do. Example:
+    /// raven events renormalise --since 2026-11-01
+    Renormalise {
+        /// Events that happened since then: a date (UTC) or a time such as 2026-11-01T12:00:00Z.
+        #[arg(long, value_parser = moment)]
+        since: Timestamp,
+        /// Only this tenant's.
+        #[arg(long)]
+        tenant: Option<TenantId>,
+        /// Only count what would change.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let day = || Some(text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp());
+    text.parse().ok().or_else(day).ok_or_else(|| "is no date and no time with its offset".to_owned())
 }

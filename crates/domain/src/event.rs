@@ -1,5 +1,7 @@
 //! What a provider tells of a message after it was sent, in one vocabulary.
 
+use std::str::FromStr;
+
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -46,6 +48,35 @@ impl EventKind {
             Self::Click => "click",
             Self::Unknown => "unknown",
         }
+    }
+}
+
+/// Every type.
+pub const KINDS: [EventKind; 10] = [
+    EventKind::Delivered,
+    EventKind::HardBounce,
+    EventKind::SoftBounce,
+    EventKind::Deferred,
+    EventKind::Blocked,
+    EventKind::SpamComplaint,
+    EventKind::Unsubscribe,
+    EventKind::Open,
+    EventKind::Click,
+    EventKind::Unknown,
+];
+
+/// The text names no type of event.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "is not one of delivered, hard_bounce, soft_bounce, deferred, blocked, spam_complaint, unsubscribe, open, click, unknown"
+)]
+pub struct UnknownKind;
+
+impl FromStr for EventKind {
+    type Err = UnknownKind;
+
+    fn from_str(name: &str) -> Result<Self, UnknownKind> {
+        KINDS.into_iter().find(|kind| kind.as_str() == name).ok_or(UnknownKind)
     }
 }
 
@@ -149,6 +180,15 @@ mod tests {
         assert_eq!(of(&["a", "bc"]), of(&["a", "bc"]));
         assert_ne!(of(&["a", "bc"]), of(&["ab", "c"]));
         assert_ne!(of(&["a", ""]), of(&["a"]));
+    }
+
+    #[test]
+    fn names_of_types_round_trip_and_are_all_listed() {
+        for kind in KINDS {
+            assert_eq!(kind.as_str().parse::<EventKind>().ok(), Some(kind));
+            assert!(UnknownKind.to_string().contains(kind.as_str()));
+        }
+        assert!("sent".parse::<EventKind>().is_err());
     }
 
     #[test]

@@ -6,10 +6,13 @@ use tokio_postgres::error::SqlState;
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The database cannot be reached, is overloaded, or chose this transaction as a deadlock's victim: the same
-    /// call may work a little later.
+    /// The database cannot be reached, or is overloaded: the same call may work a little later.
     #[error("the database is not available")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The transaction was given up for the sake of others (a deadlock, a serialization failure): the same call may
+    /// work at once.
+    #[error("the transaction met others")]
+    Contention(#[source] tokio_postgres::Error),
     /// A constraint of the schema does not hold; its name tells which.
     #[error("the database refused the change: constraint {0}")]
     Constraint(String),
@@ -33,7 +36,7 @@ pub enum Error {
 impl Error {
     /// Whether the same call may work a little later.
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable(_) | Self::Contention(_))
     }
 
     /// The name of the constraint that was in the way, if one was.
@@ -55,6 +58,9 @@ impl From<tokio_postgres::Error> for Error {
                 Self::Refused(error)
             };
         };
+        if state.code().starts_with("40") {
+            return Self::Contention(error);
+        }
         if passes(state) {
             return Self::Unavailable(Box::new(error));
         }
@@ -71,10 +77,10 @@ fn lost(error: &tokio_postgres::Error) -> bool {
 }
 
 /// Whether a SQLSTATE stands for a state of affairs that passes by itself
-/// (PostgreSQL documentation, appendix A: classes 08, 40, 53, 57 and lock timeouts).
+/// (PostgreSQL documentation, appendix A: classes 08, 53, 57 and lock timeouts).
 fn passes(state: &SqlState) -> bool {
     let class = &state.code()[..2];
-    matches!(class, "08" | "40" | "53" | "57") || *state == SqlState::LOCK_NOT_AVAILABLE
+    matches!(class, "08" | "53" | "57") || *state == SqlState::LOCK_NOT_AVAILABLE
 }
 
 impl From<PoolError> for Error {

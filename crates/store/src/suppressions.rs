@@ -1,6 +1,8 @@
 //! Table `suppressions`: addresses that get no more mail from a tenant.
 
-use domain::{SuppressionReason, TenantId};
+use deadpool_postgres::Transaction;
+use domain::address::key_of;
+use domain::{EventId, SuppressionReason, TenantId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -95,4 +97,39 @@ pub async fn delete(store: &Store, tenant: TenantId, email_key: &str) -> Result<
         .execute("delete from suppressions where tenant_id = $1 and email_key = $2", &[&tenant.0, &email_key])
         .await?;
     Ok(deleted == 1)
+}
+
+/// An event that puts an address on the list.
+pub(crate) struct Cause<'a> {
+    pub(crate) tenant: TenantId,
+    pub(crate) email: &'a str,
+    pub(crate) reason: SuppressionReason,
+    pub(crate) event: EventId,
+}
+
+/// The first date stays; a stronger reason takes the place of a weaker one.
+const SUPPRESS: &str = "
+insert into suppressions as s (tenant_id, email_key, email, reason, event_id)
+select distinct on (tenant_id, email_key) tenant_id, email_key, email, reason, event_id
+from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::smallint[])
+    as t(tenant_id, email_key, email, reason, event_id, strength)
+order by tenant_id, email_key, strength desc
+on conflict on constraint suppressions_pkey do update
+set reason = excluded.reason, event_id = excluded.event_id
+where suppression_strength(excluded.reason) > suppression_strength(s.reason)";
+
+/// Puts on the list what events say, in the order of the key, so that concurrent batches wait in one direction only.
+pub(crate) async fn suppress(transaction: &Transaction<'_>, causes: &[Cause<'_>]) -> Result<(), Error> {
+    if causes.is_empty() {
+        return Ok(());
+    }
+    let tenants: Vec<Uuid> = causes.iter().map(|cause| cause.tenant.0).collect();
+    let keys: Vec<String> = causes.iter().map(|cause| key_of(cause.email)).collect();
+    let emails: Vec<&str> = causes.iter().map(|cause| cause.email).collect();
+    let reasons: Vec<&str> = causes.iter().map(|cause| cause.reason.as_str()).collect();
+    let events: Vec<Uuid> = causes.iter().map(|cause| cause.event.0).collect();
+    let strengths: Vec<i16> = causes.iter().map(|cause| cause.reason as i16).collect();
+    let statement = transaction.prepare_cached(SUPPRESS).await?;
+    transaction.execute(&statement, &[&tenants, &keys, &emails, &reasons, &events, &strengths]).await?;
+    Ok(())
 }

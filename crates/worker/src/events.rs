@@ -1,10 +1,12 @@
 //! Recording webhook bodies.
 
+use std::time::Duration;
+
 use broker::{Delivery, Handler, Verdict};
 use domain::{DeliveryEvent, EventId, TenantId};
 use jiff::Timestamp;
 use service::tasks::describe;
-use store::delivery_events::{self, Incoming};
+use store::delivery_events::{self, Incoming, Recorded};
 use store::{Store, partitions};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -13,6 +15,9 @@ use crate::bisect::bisect;
 
 /// Items that are recorded in one transaction. A body of 10 MiB may have millions; this bounds memory and time.
 const SLICE: usize = 1000;
+/// Tries of a transaction that meets others, and the pause in between.
+const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Handles the queue `events`.
 pub(crate) struct Recorder {
@@ -109,12 +114,28 @@ impl Recorder {
                 event,
             })
             .collect();
-        let recorded = delivery_events::record(&self.store, &incoming).await?;
+        let recorded = self.transact(&incoming).await?;
         metrics::counter!("raven_events_total", "known" => "no").increment(count(recorded.new));
         metrics::counter!("raven_events_total", "known" => "yes")
             .increment(count(incoming.len() - recorded.new));
         metrics::counter!("raven_events_unlinked_total").increment(count(recorded.unlinked));
         Ok(())
+    }
+
+    /// Transactions lock in one order and should never meet; should they all the same, the batch is tried again at once,
+    /// a few times, before the queue's own backoff.
+    async fn transact(&self, incoming: &[Incoming<'_>]) -> Result<Recorded, store::Error> {
+        let mut tries = 1;
+        loop {
+            match delivery_events::record(&self.store, incoming).await {
+                Err(store::Error::Contention(fault)) if tries < TRIES => {
+                    tracing::debug!(%fault, tries, "a batch of events is tried again");
+                    tries += 1;
+                    tokio::time::sleep(PAUSE.mul_f64(fastrand::f64() * f64::from(tries))).await;
+                }
+                result => return result,
+            }
+        }
     }
 }
 

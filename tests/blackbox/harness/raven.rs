@@ -41,6 +41,8 @@ pub(crate) struct Proxies {
 pub(crate) struct Raven {
     pub(crate) ingest: Process,
     pub(crate) workers: Vec<Process>,
+    /// Further ingests, which answer at addresses of their own.
+    pub(crate) ingests: Vec<Process>,
     pub(crate) sim: Sim,
     pub(crate) proxies: Proxies,
     pub(crate) vhost: Vhost,
@@ -94,6 +96,7 @@ impl Raven {
         let this = Self {
             ingest,
             workers: Vec::new(),
+            ingests: Vec::new(),
             sim,
             proxies,
             vhost,
@@ -112,14 +115,35 @@ impl Raven {
 
     /// Starts one more worker and waits until it is ready.
     pub(crate) async fn start_worker(&mut self) {
+        self.start_worker_with(&[]).await;
+    }
+
+    /// The same, with these settings besides those of every test.
+    pub(crate) async fn start_worker_with(&mut self, more: &[(&'static str, &str)]) {
+        let (url, mut variables) = self.elsewhere();
+        variables.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        let name = format!("worker-{}", self.workers.len() + 1);
+        self.workers.push(Process::start("raven-worker", &name, &self.folder, &variables));
+        ready(&url).await;
+    }
+
+    /// Starts one more ingest, and answers where.
+    pub(crate) async fn start_ingest(&mut self) -> Url {
+        let (url, variables) = self.elsewhere();
+        let name = format!("ingest-{}", self.ingests.len() + 2);
+        self.ingests.push(Process::start("raven-ingest", &name, &self.folder, &variables));
+        ready(&url).await;
+        url
+    }
+
+    /// The settings of a program that listens at a free address, which is answered as well.
+    fn elsewhere(&self) -> (Url, Vec<(&'static str, String)>) {
         let address = format!("127.0.0.1:{}", ports::free());
         let url = format!("http://{address}/").parse().expect("a URL");
         let mut variables = self.ingest_settings.clone();
         variables.retain(|(name, _)| *name != "RAVEN_LISTEN");
         variables.push(("RAVEN_LISTEN", address));
-        let name = format!("worker-{}", self.workers.len() + 1);
-        self.workers.push(Process::start("raven-worker", &name, &self.folder, &variables));
-        ready(&url).await;
+        (url, variables)
     }
 
     /// Ends ingest in order, and starts it again at the same address.
@@ -183,7 +207,7 @@ impl Raven {
     }
 
     fn processes(&mut self) -> impl Iterator<Item = &mut Process> {
-        self.workers.iter_mut().chain([&mut self.ingest, &mut self.sim.process])
+        self.workers.iter_mut().chain(&mut self.ingests).chain([&mut self.ingest, &mut self.sim.process])
     }
 }
 

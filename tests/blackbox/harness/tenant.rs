@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
+    events::Copy,
     http::{self, Reply},
     wait::until,
 };
@@ -75,6 +76,13 @@ impl Tenant {
         self.send(&plain(to)).await
     }
 
+    /// Sends to an address about which the stand-in tells nothing, and answers the id and the recipient's copy.
+    pub(crate) async fn silent(&self, local: &str) -> (String, Copy) {
+        let id = self.send_to(&format!("silent+{local}@example.com")).await;
+        let message = self.settled(&id, "sent").await;
+        (id, Copy::of(&message, 0))
+    }
+
     /// Waits until the message has this status, and answers it.
     pub(crate) async fn settled(&self, id: &str, status: &str) -> Value {
         let path = format!("/v1/messages/{id}");
@@ -96,6 +104,13 @@ impl Tenant {
     pub(crate) async fn events(&self, id: &str) -> Vec<Value> {
         let answer = self.get(&format!("/v1/messages/{id}/events")).await.expect(200);
         answer["data"].as_array().unwrap_or_else(|| panic!("no list: {answer}")).clone()
+    }
+
+    /// A page of the feed of all events, and where to go on.
+    pub(crate) async fn feed(&self, query: &str) -> (Vec<Value>, Option<String>) {
+        let answer = self.get(&format!("/v1/events?{query}")).await.expect(200);
+        let data = answer["data"].as_array().unwrap_or_else(|| panic!("no list: {answer}")).clone();
+        (data, answer["nextCursor"].as_str().map(str::to_owned))
     }
 
     /// The types of the events of a message, oldest first.
@@ -127,6 +142,11 @@ impl Tenant {
         let rows = answer["data"].as_array().unwrap_or_else(|| panic!("no list: {answer}"));
         assert!(rows.len() <= 1, "{answer}");
         rows.first().map(|row| row["reason"].as_str().expect("a reason").to_owned())
+    }
+
+    /// The same tenant at another ingest.
+    pub(crate) fn at(&self, url: &Url) -> Self {
+        Self { url: url.clone(), ..self.clone() }
     }
 
     /// Where Mailjet posts this tenant's events.

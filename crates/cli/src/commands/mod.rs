@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod events;
 mod key;
 mod provider;
 mod tenant;
@@ -22,6 +23,7 @@ pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyh
         Command::Migrate => migrate(&store, output).await,
         Command::Tenant(command) => tenant::run(command, &store, output).await,
         Command::Key(command) => key::run(command, &store, output).await,
+        Command::Events(command) => events::run(command, &store, output).await,
         Command::Provider(command) => provider::run(command, &store, environment, output).await,
     }
 }

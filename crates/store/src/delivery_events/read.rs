@@ -42,6 +42,11 @@ pub struct EventView {
     pub raw: String,
 }
 
+/// What [`EventView`] is made of.
+pub(super) const COLUMNS: &str =
+    "id, sequence, kind, message_id, recipient, provider, provider_message_id, occurred_at,
+    received_at, reason, url, ip, geo, user_agent, raw";
+
 /// The events of one message, oldest first, up to `limit` of them after the place `after`. Those of one second are in
 /// the order of their ids, which is that in which they came.
 /// The index `delivery_events_message_idx` serves this.
@@ -53,22 +58,19 @@ pub async fn of_message(
     limit: i64,
 ) -> Result<Vec<EventView>, Error> {
     let client = store.client().await?;
-    let statement = client
-        .prepare_cached(
-            "select id, sequence, kind, message_id, recipient, provider, provider_message_id, occurred_at, received_at,
-                    reason, url, ip, geo, user_agent, raw
-             from delivery_events
-             where message_id = $1 and tenant_id = $2
-               and ($3::timestamptz is null or (occurred_at, id) > ($3, $4::uuid))
-             order by occurred_at, id limit $5",
-        )
-        .await?;
+    let query = format!(
+        "select {COLUMNS} from delivery_events
+         where message_id = $1 and tenant_id = $2
+           and ($3::timestamptz is null or (occurred_at, id) > ($3, $4::uuid))
+         order by occurred_at, id limit $5"
+    );
+    let statement = client.prepare_cached(&query).await?;
     let (at, id) = after.unzip();
     let rows = client.query(&statement, &[&message.0, &tenant.0, &at, &id, &limit]).await?;
     Ok(rows.iter().map(event).collect())
 }
 
-fn event(row: &Row) -> EventView {
+pub(super) fn event(row: &Row) -> EventView {
     EventView {
         id: row.get("id"),
         sequence: row.get("sequence"),

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 
 use deadpool_postgres::Transaction;
 use domain::address::key_of;
-use domain::{DeliveryEvent, EventId, Fingerprint, Status, SuppressionReason, TenantId};
+use domain::{DeliveryEvent, EventId, Status, TenantId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::insert::insert;
 use crate::messages::{Move, apply};
+use crate::suppressions::{Cause, suppress};
 use crate::{Error, Store};
 
 /// An event with what its webhook tells of it.
@@ -35,41 +37,6 @@ pub struct Recorded {
     pub unlinked: usize,
 }
 
-/// Sorted by the unique key, so that concurrent batches with common events wait for each other in one direction only.
-/// A message is looked for by our id, and else by the provider's; within the tenant only.
-const INSERT: &str = "
-insert into delivery_events (tenant_id, id, fingerprint, kind, message_id, custom_id, recipient, recipient_key,
-    recipient_status, provider, provider_message_id, provider_message_uuid, occurred_at, received_at, reason, url, ip,
-    geo, user_agent, raw)
-select i.tenant_id, i.id, i.fingerprint, i.kind, coalesce(m.id, r.message_id), i.custom_id, i.recipient,
-    i.recipient_key, i.recipient_status, i.provider, i.provider_message_id, i.provider_message_uuid, i.occurred_at,
-    i.received_at, i.reason, i.url, i.ip, i.geo, i.user_agent, i.raw
-from unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::smallint[],
-            $9::text[], $10::text[], $11::uuid[], $12::timestamptz[], $13::timestamptz[], $14::text[], $15::text[],
-            $16::text[], $17::text[], $18::text[], $19::text[], $20::bigint[])
-    as i(tenant_id, id, fingerprint, kind, custom_id, recipient, recipient_key, recipient_status, provider,
-         provider_message_id, provider_message_uuid, occurred_at, received_at, reason, url, ip, geo, user_agent, raw,
-         number)
-left join messages m on m.id = i.custom_id and m.tenant_id = i.tenant_id
-left join lateral (
-    select r.message_id from recipients r
-    where m.id is null and r.tenant_id = i.tenant_id and r.provider_message_id = i.number limit 1
-) r on true
-order by i.tenant_id, i.fingerprint, i.occurred_at
-on conflict do nothing
-returning id, message_id";
-
-/// The first date stays; a stronger reason takes the place of a weaker one.
-const SUPPRESS: &str = "
-insert into suppressions as s (tenant_id, email_key, email, reason, event_id)
-select distinct on (tenant_id, email_key) tenant_id, email_key, email, reason, event_id
-from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::smallint[])
-    as t(tenant_id, email_key, email, reason, event_id, strength)
-order by tenant_id, email_key, strength desc
-on conflict on constraint suppressions_pkey do update
-set reason = excluded.reason, event_id = excluded.event_id
-where suppression_strength(excluded.reason) > suppression_strength(s.reason)";
-
 /// Records a batch: history, statuses, suppressions. An event that is known already, in this batch or from any other,
 /// adds no row and changes nothing.
 pub async fn record(store: &Store, incoming: &[Incoming<'_>]) -> Result<Recorded, Error> {
@@ -77,12 +44,15 @@ pub async fn record(store: &Store, incoming: &[Incoming<'_>]) -> Result<Recorded
         return Ok(Recorded::default());
     }
     let mut client = store.client().await?;
+    let announce = client.prepare_cached("select announce_events()").await?;
     let transaction = client.transaction().await?;
+    // Before any number is drawn; readers of the feed wait for what follows.
+    transaction.execute(&announce, &[]).await?;
     let times = times(&transaction, incoming).await?;
     let new = insert(&transaction, incoming, &times).await?;
     let known: HashMap<Uuid, &Incoming<'_>> = incoming.iter().map(|next| (next.id.0, next)).collect();
     let mut moves = Vec::new();
-    let mut suppressed = Vec::new();
+    let mut causes = Vec::new();
     for (id, message) in &new {
         let Some(next) = known.get(id) else { continue };
         let effect = next.event.effect;
@@ -94,12 +64,15 @@ pub async fn record(store: &Store, incoming: &[Incoming<'_>]) -> Result<Recorded
                 status: effect.status.map(Status::rank),
             });
         }
-        if let Some(reason) = effect.suppression {
-            suppressed.push((*next, reason));
-        }
+        causes.extend(effect.suppression.map(|reason| Cause {
+            tenant: next.tenant,
+            email: &next.event.recipient,
+            reason,
+            event: next.id,
+        }));
     }
     apply(&transaction, &moves).await?;
-    suppress(&transaction, &suppressed).await?;
+    suppress(&transaction, &causes).await?;
     transaction.commit().await?;
     let unlinked = new.iter().filter(|(_, message)| message.is_none()).count();
     Ok(Recorded { new: new.len(), unlinked })
@@ -132,72 +105,4 @@ async fn times(transaction: &Transaction<'_>, incoming: &[Incoming<'_>]) -> Resu
         first.get(&key).copied().unwrap_or(next.received_at)
     };
     Ok(incoming.iter().map(|next| next.event.occurred_at.unwrap_or_else(|| stored(next))).collect())
-}
-
-async fn insert(
-    transaction: &Transaction<'_>,
-    incoming: &[Incoming<'_>],
-    times: &[Timestamp],
-) -> Result<Vec<(Uuid, Option<Uuid>)>, Error> {
-    // A column is a function of an event.
-    fn column<'a, T>(incoming: &'a [Incoming<'a>], of: impl Fn(&'a Incoming<'a>) -> T) -> Vec<T> {
-        incoming.iter().map(of).collect()
-    }
-    let text = |of: fn(&DeliveryEvent) -> Option<&str>| column(incoming, move |next| of(next.event));
-    // An event without effect is a made-up one, or not understood: the provider's id in it is no proof of a link.
-    let numbers = column(incoming, |next| {
-        let id = next.event.provider_message_id.as_deref().filter(|_| next.event.effect.proves_sent)?;
-        id.parse::<i64>().ok()
-    });
-    let statement = transaction.prepare_cached(INSERT).await?;
-    let rows = transaction
-        .query(
-            &statement,
-            &[
-                &column(incoming, |next| next.tenant.0),
-                &column(incoming, |next| next.id.0),
-                &column(incoming, |next| fingerprint(&next.event.fingerprint)),
-                &column(incoming, |next| next.event.kind.as_str()),
-                &column(incoming, |next| next.event.message_id),
-                &column(incoming, |next| next.event.recipient.as_str()),
-                &column(incoming, |next| key_of(&next.event.recipient)),
-                &column(incoming, |next| next.event.effect.status.map(Status::rank)),
-                &column(incoming, |next| next.provider),
-                &text(|event| event.provider_message_id.as_deref()),
-                &column(incoming, |next| next.event.provider_message_uuid),
-                &times,
-                &column(incoming, |next| next.received_at),
-                &text(|event| event.reason.as_deref()),
-                &text(|event| event.url.as_deref()),
-                &text(|event| event.ip.as_deref()),
-                &text(|event| event.geo.as_deref()),
-                &text(|event| event.user_agent.as_deref()),
-                &column(incoming, |next| next.event.raw.as_str()),
-                &numbers,
-            ],
-        )
-        .await?;
-    Ok(rows.iter().map(|row| (row.get("id"), row.get("message_id"))).collect())
-}
-
-fn fingerprint(of: &Fingerprint) -> &[u8] {
-    &of.0
-}
-
-async fn suppress(
-    transaction: &Transaction<'_>,
-    list: &[(&Incoming<'_>, SuppressionReason)],
-) -> Result<(), Error> {
-    if list.is_empty() {
-        return Ok(());
-    }
-    let tenants: Vec<Uuid> = list.iter().map(|(next, _)| next.tenant.0).collect();
-    let keys: Vec<String> = list.iter().map(|(next, _)| key_of(&next.event.recipient)).collect();
-    let emails: Vec<&str> = list.iter().map(|(next, _)| next.event.recipient.as_str()).collect();
-    let reasons: Vec<&str> = list.iter().map(|(_, reason)| reason.as_str()).collect();
-    let events: Vec<Uuid> = list.iter().map(|(next, _)| next.id.0).collect();
-    let strengths: Vec<i16> = list.iter().map(|(_, reason)| *reason as i16).collect();
-    let statement = transaction.prepare_cached(SUPPRESS).await?;
-    transaction.execute(&statement, &[&tenants, &keys, &emails, &reasons, &events, &strengths]).await?;
-    Ok(())
 }

@@ -13,4 +13,4 @@ pub use claim::{Arrival, Claimed, claim};
 pub use due::{Due, Kind, Work, next_due, take_due};
 pub use read::{Digest, Envelope, MessageView, RecipientView, digest, get};
 pub use record::{Transition, record};
-pub(crate) use settle::{Move, apply};
+pub(crate) use settle::{Move, apply, take_back};

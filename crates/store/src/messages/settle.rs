@@ -1,7 +1,7 @@
 //! Moving statuses forward on the evidence of events.
 
 use deadpool_postgres::Transaction;
-use domain::{EventKind, Status};
+use domain::{EventKind, Status, TenantId};
 use futures_util::future::try_join4;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -22,15 +22,17 @@ pub(crate) struct Move {
 }
 
 impl Move {
-    /// What events do that were linked just now. One that was not understood proves nothing.
-    pub(crate) fn of_linked(rows: &[Row]) -> Vec<Self> {
-        rows.iter()
+    /// What those events do that are linked. One that was not understood proves nothing.
+    pub(crate) fn of_linked<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<Self> {
+        rows.into_iter()
             .filter(|row| row.get::<_, &str>("kind") != EventKind::Unknown.as_str())
-            .map(|row| Self {
-                message: row.get("message_id"),
-                tenant: row.get("tenant_id"),
-                email_key: row.get("recipient_key"),
-                status: row.get("recipient_status"),
+            .filter_map(|row| {
+                Some(Self {
+                    message: row.get::<_, Option<Uuid>>("message_id")?,
+                    tenant: row.get("tenant_id"),
+                    email_key: row.get("recipient_key"),
+                    status: row.get("recipient_status"),
+                })
             })
             .collect()
     }
@@ -92,5 +94,45 @@ pub(crate) async fn apply(transaction: &Transaction<'_>, moves: &[Move]) -> Resu
         transaction.execute(&settle, &[&messages, &tenants, &suppressed]),
     )
     .await?;
+    Ok(())
+}
+
+/// Recipients whose status came from events: what the events that are left say.
+const RECIPIENTS_ANEW: &str = "
+update recipients r set status = s.status
+from (
+    select r.message_id, r.tenant_id, r.email_key, greatest($3, max(e.recipient_status)) as status
+    from recipients r
+    left join delivery_events e
+        on e.message_id = r.message_id and e.tenant_id = r.tenant_id and e.recipient_key = r.email_key
+    where r.message_id = any($1) and r.tenant_id = $2 and r.status between $3 and $4
+    group by r.message_id, r.tenant_id, r.email_key
+) s
+where r.message_id = s.message_id and r.tenant_id = s.tenant_id and r.email_key = s.email_key
+  and r.status <> s.status";
+
+const MESSAGES_ANEW: &str = "
+update messages m set status = r.status, updated_at = now()
+from (
+    select message_id, max(status) as status from recipients
+    where message_id = any($1) and tenant_id = $2 and status <> $5
+    group by message_id
+) r
+where m.id = r.message_id and m.tenant_id = $2 and m.status between $3 and $4 and m.status <> r.status";
+
+/// Finds the statuses of messages anew from their events: the one way back, for events that were misread.
+pub(crate) async fn take_back(
+    transaction: &Transaction<'_>,
+    tenant: TenantId,
+    messages: &[Uuid],
+) -> Result<(), Error> {
+    if messages.is_empty() {
+        return Ok(());
+    }
+    let (sent, worst) = (Status::Sent.rank(), Status::Complained.rank());
+    transaction.execute(LOCK, &[&messages, &vec![tenant.0]]).await?;
+    transaction.execute(RECIPIENTS_ANEW, &[&messages, &tenant.0, &sent, &worst]).await?;
+    let suppressed = Status::Suppressed.rank();
+    transaction.execute(MESSAGES_ANEW, &[&messages, &tenant.0, &sent, &worst, &suppressed]).await?;
     Ok(())
 }

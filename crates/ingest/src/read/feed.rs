@@ -1,0 +1,48 @@
+//! `GET /v1/events`: the tenant's history, to be followed.
+
+use actix_web::HttpRequest;
+use actix_web::web::{Data, Json};
+use domain::address::key_of;
+use domain::api_key::Scope;
+use store::Store;
+use store::delivery_events::{Filter, feed};
+
+use super::events::Event;
+use crate::auth::caller;
+use crate::database::ask;
+use crate::page::{Page, Parameters};
+use crate::problem::Problem;
+
+/// In the order of `sequence`, each event exactly once for a reader that keeps `nextCursor`: the last sequence of the
+/// page, which stays good for ever. It is null on an empty page only: there is nothing new, and the reader keeps the
+/// cursor that it has. [`store::delivery_events::feed`] tells how events that commit late are not passed over.
+pub(super) async fn all(request: HttpRequest, store: Data<Store>) -> Result<Json<Page<Event>>, Problem> {
+    let caller = caller(&request, Scope::Send).await?;
+    let mut parameters = Parameters::of(&request);
+    let limit = parameters.limit();
+    // `cursor` is what every other list calls it.
+    let after = parameters.take("after", place).into_iter().chain(parameters.take("cursor", place)).max();
+    let filter = Filter {
+        kind: parameters
+            .take("type", |text| text.parse().map_err(|fault: domain::event::UnknownKind| fault.to_string())),
+        recipient_key: parameters.take("recipient", address),
+    };
+    parameters.finish()?;
+    let most = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = ask(feed(&store, caller.tenant, &filter, after.unwrap_or(0), most)).await?;
+    let next_cursor = rows.last().map(|row| row.sequence.to_string());
+    Ok(Json(Page { data: rows.into_iter().map(Event::from).collect(), next_cursor }))
+}
+
+/// Reads a cursor; none yet is the beginning.
+fn place(text: &str) -> Result<i64, String> {
+    if text.is_empty() {
+        return Ok(0);
+    }
+    text.parse().ok().filter(|&place| place >= 0).ok_or_else(|| "is not a cursor of this list".to_owned())
+}
+
+fn address(text: &str) -> Result<String, String> {
+    let key = key_of(text.trim());
+    if key.is_empty() { Err("names no address".to_owned()) } else { Ok(key) }
+}

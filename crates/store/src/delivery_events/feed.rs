@@ -1,0 +1,54 @@
+//! A tenant's history as a feed that can be followed.
+
+use domain::{EventKind, TenantId};
+
+use super::read::{COLUMNS, EventView, event};
+use crate::{Error, Store};
+
+/// Which events of the feed.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only this type.
+    pub kind: Option<EventKind>,
+    /// Only this recipient, as addresses are compared.
+    pub recipient_key: Option<String>,
+}
+
+/// Up to `limit` events after the place `after`, in the order of their sequence.
+///
+/// **Every event exactly once**, for a reader that goes on from the last sequence it was given. Numbers are given out
+/// before their rows are committed, so rows may become visible in another order than their numbers'; a reader that took
+/// whatever it saw would pass over those that commit late. Therefore each writer announces, before it draws a number
+/// and until its transaction ends, the last number that was drawn before (`announce_events()` in `migrations/`), and
+/// this reads no further than the lowest announcement (`event_feed_horizon()`): below it nothing is still to come. The
+/// horizon is asked for in a statement of its own, so that the rows are read with a later snapshot: what a writer
+/// committed before its announcement vanished is in it. Sequences never change, so nothing is repeated; they have gaps,
+/// where a repeat of a known event drew a number in vain.
+///
+/// A writer that is slow holds the feed back, and loses nothing. Announcements are seen on the primary server only, so
+/// this must not be asked of a replica.
+///
+/// The indexes `delivery_events_sequence_idx`, `delivery_events_recipient_idx` and `delivery_events_rare_idx` serve
+/// this.
+pub async fn feed(
+    store: &Store,
+    tenant: TenantId,
+    filter: &Filter,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<EventView>, Error> {
+    let client = store.client().await?;
+    let horizon = client.prepare_cached("select event_feed_horizon()").await?;
+    // The type stands in the text of the statement, since only then can the partial index be used.
+    let kind = filter.kind.map(|kind| format!("and kind = '{}'", kind.as_str())).unwrap_or_default();
+    let recipient = if filter.recipient_key.is_some() { "recipient_key = $5" } else { "$5::text is null" };
+    let query = format!(
+        "select {COLUMNS} from delivery_events
+         where tenant_id = $1 and sequence > $2 and sequence <= $3 {kind} and {recipient}
+         order by sequence limit $4"
+    );
+    let page = client.prepare_cached(&query).await?;
+    let horizon: i64 = client.query_one(&horizon, &[]).await?.get(0);
+    let rows = client.query(&page, &[&tenant.0, &after, &horizon, &limit, &filter.recipient_key]).await?;
+    Ok(rows.iter().map(event).collect())
+}

@@ -1,0 +1,45 @@
+-- The history feed, and finding the message of an event by every id that a provider gives.
+
+-- Numbers are given out before their rows are committed, so a reader that takes what it sees would pass over rows that
+-- commit late. Each transaction that writes events therefore first announces, by a lock that ends with it, the last
+-- number that was given out before it began: all that it will use are greater. The lock's key is that number below
+-- 0x5241 << 48, where no other advisory lock of this schema is.
+create function announce_events() returns void language sql volatile as $$
+    select pg_advisory_xact_lock_shared((21057::bigint << 48) | last_value) from delivery_event_sequence
+$$;
+
+-- The number up to which every event that will ever be is visible to statements that begin after this one. What was
+-- given out is read before the announcements: a transaction that announces itself in between writes above it.
+create function event_feed_horizon() returns bigint language plpgsql volatile as $$
+declare
+    given     bigint;
+    announced bigint;
+begin
+    select last_value into given from delivery_event_sequence;
+    select min(((classid::bigint & 65535) << 32) | objid::bigint) into announced
+    from pg_locks
+    where locktype = 'advisory' and objsubid = 1 and classid::bigint >> 16 = 21057
+      and database = (select oid from pg_database where datname = current_database());
+    return least(given, announced);
+end $$;
+
+-- The feed of one recipient, and of the kinds that are rare among all: those that are frequent are found soon enough
+-- on the way along the whole feed.
+create index if not exists delivery_events_recipient_idx on delivery_events (tenant_id, recipient_key, sequence);
+create index if not exists delivery_events_rare_idx on delivery_events (tenant_id, kind, sequence)
+    where kind not in ('delivered', 'open', 'click');
+
+-- Events that may yet find their message, by whichever id.
+drop index delivery_events_late_idx;
+create index if not exists delivery_events_late_idx on delivery_events (received_at)
+    where message_id is null
+      and (custom_id is not null or provider_message_id is not null or provider_message_uuid is not null);
+create index if not exists recipients_provider_uuid_idx on recipients (tenant_id, provider_message_uuid)
+    where provider_message_uuid is not null;
+
+-- What is done from time to time by one worker, whichever comes first.
+create table chores (
+    name    text        not null,
+    done_at timestamptz not null,
+    constraint chores_pkey primary key (name)
+);

@@ -1,8 +1,15 @@
 //! `GET /v1/events`: the history as a feed, each event exactly once.
 
-use serde_json::{Value, json};
+use std::collections::HashSet;
 
-use crate::harness::{Raven, Tenant, wait::until};
+use futures_util::{StreamExt as _, stream};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::harness::{
+    Raven, Tenant,
+    wait::{DEADLINE, until},
+};
 
 /// An event about nobody's mail; `number` tells it from all others.
 fn stray(number: u64, event: &str) -> Value {
@@ -146,4 +153,49 @@ async fn a_late_commit_is_not_passed_over() {
     hold.commit().await.unwrap();
     let all = follow(&tenant, 4, 21).await;
     assert_eq!(all[0]["messageId"], json!(id));
+}
+
+/// A worker with four lanes, which writes many small transactions.
+const WRITERS: [(&str, &str); 3] =
+    [("RAVEN_EVENT_LANES", "4"), ("RAVEN_EVENT_PREFETCH", "4"), ("RAVEN_EVENT_BATCH", "2")];
+
+/// Twelve writers have all they can do, and the reader is at their heels, where commits overtake each other: of batches
+/// that began in one order, long ones end after short ones.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twelve_writers_and_a_reader_at_their_heels() {
+    const BODIES: u64 = 1200;
+    const LARGE: u64 = 60;
+    let mut raven = Raven::without_worker("twelve_writers_and_a_reader_at_their_heels").await;
+    let tenant = raven.bare_tenant().await;
+    let size = |body: u64| if body % 6 == 0 { LARGE } else { 1 };
+    let post = async |body: u64| {
+        let from = body * LARGE;
+        tenant.tell(&(from..from + size(body)).map(|number| stray(number, "open")).collect::<Vec<_>>()).await;
+    };
+    stream::iter(0..BODIES).for_each_concurrent(16, post).await;
+    raven.proxies.postgres.dawdle();
+    let count = usize::try_from((0..BODIES).map(size).sum::<u64>()).unwrap();
+    let start_workers = async {
+        for _ in 0..3 {
+            raven.start_worker_with(&WRITERS).await;
+        }
+    };
+    let ((), seen) = tokio::join!(start_workers, read_without_pause(&tenant, count));
+    let distinct: HashSet<u64> = seen.iter().map(number).collect();
+    assert_eq!((seen.len(), distinct.len()), (count, count), "each exactly once");
+    assert!(seen.is_sorted_by_key(|event| event["sequence"].as_i64()));
+}
+
+async fn read_without_pause(tenant: &Tenant, count: usize) -> Vec<Value> {
+    let (mut seen, mut after) = (Vec::new(), None);
+    let mut progress = Instant::now();
+    while seen.len() < count {
+        let (page, next) = tenant.feed(&format!("limit=500&after={}", after.as_deref().unwrap_or(""))).await;
+        if next.is_some() {
+            (after, progress) = (next, Instant::now());
+        }
+        seen.extend(page);
+        assert!(progress.elapsed() < DEADLINE, "{} of {count} events, and no more come", seen.len());
+    }
+    seen
 }

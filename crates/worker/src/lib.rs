@@ -142,8 +142,8 @@ fn webhooks(settings: &Settings) -> ConsumerSettings {
     ConsumerSettings {
         queue: Queue::Events,
         lanes: settings.event_lanes,
-        prefetch: 200,
-        batch: 100,
+        prefetch: settings.event_prefetch,
+        batch: settings.event_batch,
         batch_bytes: 8 * 1024 * 1024,
         linger: std::time::Duration::from_millis(5),
     }

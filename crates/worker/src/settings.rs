@@ -57,6 +57,13 @@ const EVENT_LANES: Variable = Variable {
     default: Some("2"),
     meaning: "batches of webhook bodies in progress at once",
 };
+const EVENT_PREFETCH: Variable = Variable {
+    name: "RAVEN_EVENT_PREFETCH",
+    default: Some("200"),
+    meaning: "webhook bodies that each of those batches' channels may hold",
+};
+const EVENT_BATCH: Variable =
+    Variable { name: "RAVEN_EVENT_BATCH", default: Some("100"), meaning: "most webhook bodies of one batch" };
 const DATABASE_CONNECTIONS: Variable = Variable {
     name: "RAVEN_DATABASE_CONNECTIONS",
     default: Some("12"),
@@ -81,6 +88,8 @@ pub const PROGRAM: Program = Program {
         &RECONCILE_AFTER,
         &SEND_LANES,
         &EVENT_LANES,
+        &EVENT_PREFETCH,
+        &EVENT_BATCH,
         &DATABASE_CONNECTIONS,
         &SHUTDOWN_GRACE,
     ],
@@ -112,6 +121,10 @@ pub struct Settings {
     pub send_lanes: usize,
     /// Batches of webhook bodies at once.
     pub event_lanes: usize,
+    /// Webhook bodies that each of these may hold.
+    pub event_prefetch: u16,
+    /// Most webhook bodies of one batch.
+    pub event_batch: usize,
     /// Most connections to Postgres.
     pub database_connections: usize,
     /// How long the end may take.
@@ -142,8 +155,15 @@ impl Settings {
             },
             send_lanes: environment.read(&SEND_LANES, count)?,
             event_lanes: environment.read(&EVENT_LANES, count)?,
+            event_prefetch: environment.read(&EVENT_PREFETCH, prefetch)?,
+            event_batch: environment.read(&EVENT_BATCH, count)?,
             database_connections: environment.read(&DATABASE_CONNECTIONS, count)?,
             shutdown_grace: environment.read(&SHUTDOWN_GRACE, duration)?,
         })
     }
+}
+
+/// Reads what a channel may hold: AMQP has 16 bits for it, and zero would mean no bound at all.
+fn prefetch(text: &str) -> Result<u16, String> {
+    text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "is not a number from 1 to 65535".to_owned())
 }

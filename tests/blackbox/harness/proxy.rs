@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
+    time::Duration,
 };
 
 use tokio::{
@@ -17,11 +18,16 @@ use tokio::{
 
 use super::ports;
 
+/// How much later bytes may pass.
+const LONGEST_DELAY: Duration = Duration::from_millis(30);
+
 /// How the proxy treats connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     /// Bytes pass.
     Forward,
+    /// Bytes pass, each time a different while later.
+    Dawdle,
     /// Connections are reset, and new ones refused.
     Refuse,
     /// Connections stay open, new ones are taken, and no byte passes.
@@ -55,6 +61,11 @@ impl Proxy {
     /// Lets no byte pass and says nothing of it, as a network that is gone.
     pub(crate) fn swallow(&self) {
         self.mode.send_replace(Mode::Swallow);
+    }
+
+    /// Lets everything pass a little later, now more and now less, as a server that has much to do.
+    pub(crate) fn dawdle(&self) {
+        self.mode.send_replace(Mode::Dawdle);
     }
 
     /// Lets everything pass again.
@@ -106,7 +117,12 @@ async fn connect(client: TcpStream, server: u16, mut mode: watch::Receiver<Mode>
 }
 
 async fn forwarding(mode: &mut watch::Receiver<Mode>) -> io::Result<()> {
-    mode.wait_for(|mode| *mode == Mode::Forward).await.map(drop).map_err(io::Error::other)
+    let passes = |mode: &Mode| matches!(mode, Mode::Forward | Mode::Dawdle);
+    let mode = *mode.wait_for(passes).await.map_err(io::Error::other)?;
+    if mode == Mode::Dawdle {
+        tokio::time::sleep(LONGEST_DELAY.mul_f64(fastrand::f64())).await;
+    }
+    Ok(())
 }
 
 /// Copies one direction, and hands on its end.

@@ -1,5 +1,7 @@
 //! Recording webhook bodies.
 
+use std::borrow::Cow;
+
 use broker::{Delivery, Handler, Verdict};
 use domain::{DeliveryEvent, EventId, TenantId};
 use jiff::Timestamp;
@@ -25,7 +27,7 @@ pub(crate) struct Recorder {
 struct Webhook<'a> {
     tenant: TenantId,
     received_at: Timestamp,
-    items: Vec<&'a str>,
+    items: Vec<Cow<'a, str>>,
 }
 
 /// One item, and whence it came.
@@ -49,7 +51,7 @@ impl Recorder {
             .into_iter()
             .flat_map(|webhook| {
                 let item = |json| Item { tenant: webhook.tenant, received_at: webhook.received_at, json };
-                webhook.items.iter().map(move |&json| item(json))
+                webhook.items.iter().map(move |json| item(json))
             })
             .collect();
         for slice in items.chunks(SLICE) {

@@ -169,13 +169,15 @@ mod tests {
         let framed = |open: &'static [u8], close: &'static [u8]| {
             vec(select(&PIECES[..]), 0..5).prop_map(move |pieces| [open, &pieces.concat(), close].concat())
         };
-        prop_oneof![
+        let body = prop_oneof![
             vec(any::<u8>(), 0..20),
             soup,
             framed(b"[\"", b"\"]"),
             framed(b"{\"a\":", b"}"),
             framed(b"[", b"]")
-        ]
+        ];
+        let before: [&[u8]; 5] = [b"", BYTE_ORDER_MARK, b" \n", b"\xef\xbb\xbf ", b" \xef\xbb\xbf"];
+        (select(before.to_vec()), body).prop_map(|(before, body)| [before, &body].concat())
     }
 
     proptest! {

@@ -125,18 +125,8 @@ fn spelt(fields: Vec<Field>) -> impl Strategy<Value = String> {
             .prop_map(move |(value, space)| format!("{space}\"{name}\"{space}:{space}{value}{space}"))
     });
     let members: Vec<_> = spellings.collect();
-    members.prop_shuffle_all().prop_map(|members| format!("{{{}}}", members.join(",")))
-}
-
-/// Shuffles what a list of strategies makes.
-trait ShuffleAll {
-    fn prop_shuffle_all(self) -> BoxedStrategy<Vec<String>>;
-}
-
-impl<S: Strategy<Value = String> + 'static> ShuffleAll for Vec<S> {
-    fn prop_shuffle_all(self) -> BoxedStrategy<Vec<String>> {
-        self.prop_flat_map(|members| Just(members).prop_shuffle()).boxed()
-    }
+    let shuffled = members.prop_flat_map(|members| Just(members).prop_shuffle());
+    shuffled.prop_map(|members| format!("{{{}}}", members.join(",")))
 }
 
 proptest! {

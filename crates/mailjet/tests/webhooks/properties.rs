@@ -73,10 +73,10 @@ fn json() -> impl Strategy<Value = String> {
     })
 }
 
-/// Good events, which any neighbour may stand between.
+/// Good events, which may have any neighbour.
 const GOOD: &str = include_str!("bodies/version2.json");
 
-/// A body whose second half is the good events, and whose first is something else.
+/// A body of this item and, after it, the good events.
 fn with_neighbours(item: &[u8]) -> Vec<u8> {
     let good = GOOD.trim().strip_prefix('[').unwrap();
     [b"[", item, b",", good.as_bytes()].concat()
@@ -130,4 +130,13 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn depth_does_no_harm() {
+    let deep = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
+    assert_eq!(read(&deep).kind, EventKind::Unknown);
+    let item = format!(r#"{{"comment":{deep},"new":{deep},"event":"sent","email":"ada@example.com"}}"#);
+    let event = read(&item);
+    assert_eq!((event.kind, event.reason), (EventKind::Delivered, None));
 }

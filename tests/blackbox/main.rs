@@ -14,6 +14,7 @@ mod idempotency;
 mod isolation;
 mod outage;
 mod outcomes;
+mod payloads;
 mod problems;
 mod providers;
 mod reading;

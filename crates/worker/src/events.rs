@@ -1,5 +1,6 @@
 //! Recording webhook bodies.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use broker::{Delivery, Handler, Verdict};
@@ -30,7 +31,7 @@ pub(crate) struct Recorder {
 struct Webhook<'a> {
     tenant: TenantId,
     received_at: Timestamp,
-    items: Vec<&'a str>,
+    items: Vec<Cow<'a, str>>,
 }
 
 /// One item, and whence it came.
@@ -54,7 +55,7 @@ impl Recorder {
             .into_iter()
             .flat_map(|webhook| {
                 let item = |json| Item { tenant: webhook.tenant, received_at: webhook.received_at, json };
-                webhook.items.iter().map(move |&json| item(json))
+                webhook.items.iter().map(move |json| item(json))
             })
             .collect();
         for slice in items.chunks(SLICE) {

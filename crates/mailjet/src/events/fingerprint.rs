@@ -1,0 +1,79 @@
+//! Mailjet gives events no id, so one is made of what tells them apart. However often, and in whatever order, spacing
+//! and types of its fields an event is told, its fingerprint is the same; what is hashed here must therefore not
+//! change from one version of Raven to the next.
+
+use std::borrow::Cow;
+
+use domain::Fingerprint;
+use domain::address::key_of;
+use uuid::Uuid;
+
+use super::PROVIDER;
+use super::fields::{Fields, Text};
+use super::normalise::whole;
+
+/// Of an event: what happened, to which copy of which message, when, and what else two events of one second may differ
+/// in.
+pub(super) fn known(fields: &Fields<'_>, guid: Option<Uuid>, number: Option<&str>) -> Fingerprint {
+    let mut canonical = Uuid::encode_buffer();
+    let canonical = guid.map(|guid| &*guid.as_hyphenated().encode_lower(&mut canonical));
+    let (message, custom_id) = if let Some(id) = canonical.or(number) {
+        (id.as_bytes(), &b""[..])
+    } else {
+        // Without an id that can be read, whatever stands there instead of one.
+        let text = if fields.message_guid.is_some() { &fields.message_guid } else { &fields.message_id };
+        (bytes(text), bytes(&fields.custom_id))
+    };
+    let recipient = fields.email.as_deref().map(key).unwrap_or_default();
+    let time = fields.time.as_deref().and_then(whole).map(i64::to_be_bytes);
+    Fingerprint::of([
+        PROVIDER.as_bytes(),
+        bytes(&fields.event),
+        message,
+        custom_id,
+        recipient.as_bytes(),
+        time.as_ref().map_or_else(|| bytes(&fields.time), |seconds| &seconds[..]),
+        bytes(&fields.url),
+        bytes(&fields.error),
+        bytes(&fields.comment),
+        bytes(&fields.ip),
+        bytes(&fields.agent),
+    ])
+}
+
+/// Of an item that is not understood: nobody knows which of its parts tell it from others, so all of it.
+pub(super) fn unknown(item: &str) -> Fingerprint {
+    Fingerprint::of([PROVIDER.as_bytes(), b"unknown", item.as_bytes()])
+}
+
+fn bytes<'a>(text: &'a Text<'_>) -> &'a [u8] {
+    text.as_deref().unwrap_or_default().as_bytes()
+}
+
+/// [`key_of`] of a trimmed text, without the work that only other than ASCII needs: most addresses come as their key.
+fn key(address: &str) -> Cow<'_, str> {
+    if !address.is_ascii() {
+        Cow::Owned(key_of(address))
+    } else if address.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(address.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_short_way_to_a_key_leads_to_the_same(
+            address in "\\PC{0,20}|[ -~]{0,30}|[A-Za-z0-9.+ -]{1,9}@(xn--)?[A-Za-z0-9-]{1,9}\\.(xn--)?[a-zA-Z]{2,5}",
+        ) {
+            let address = address.trim();
+            prop_assert_eq!(key(address), key_of(address));
+        }
+    }
+}

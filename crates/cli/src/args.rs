@@ -1,11 +1,16 @@
 //! The command line.
 
+mod dead_letter;
+
+pub(crate) use dead_letter::{DeadLetter, Origin, Selection};
+
 use clap::{Parser, Subcommand, ValueEnum};
 use domain::TenantId;
 use domain::api_key::KeyId;
 
 const SETTINGS: &str = "Settings (environment; NAME_FILE names a file that holds the value):
-  DATABASE_URL           the Postgres database, such as postgres://user:password@host:5432/raven
+  DATABASE_URL           the Postgres database, such as postgres://user:password@host:5432/raven (all but dead-letter)
+  AMQP_URL               RabbitMQ, such as amqp://user:password@host:5672/vhost (dead-letter)
   RAVEN_ENCRYPTION_KEYS  keys that seal credentials, as id:base64-of-32-bytes[,id:…] (provider set)
 
 Exit codes: 0 done, 1 failed, 2 wrong arguments or settings.";
@@ -34,6 +39,11 @@ pub(crate) enum Command {
     /// Set a tenant's account at a provider.
     #[command(subcommand)]
     Provider(Provider),
+    /// See, replay and discard what could not be processed.
+    ///
+    /// One such command runs at a time in one installation.
+    #[command(subcommand)]
+    DeadLetter(DeadLetter),
 }
 
 #[derive(Debug, Subcommand)]

@@ -57,12 +57,27 @@ impl Vhost {
 
     /// Puts a message into a queue, past ingest.
     pub(crate) async fn publish(&self, key: &str, payload: &str) {
+        self.publish_to("raven", key, &json!({}), payload).await;
+    }
+
+    /// Puts a message with these properties where an exchange routes it.
+    pub(crate) async fn publish_to(&self, exchange: &str, key: &str, properties: &Value, payload: &str) {
+        let mut properties = properties.clone();
+        properties["delivery_mode"] = json!(2);
         let order = json!({
-            "properties": {"delivery_mode": 2}, "routing_key": key, "payload": payload, "payload_encoding": "string",
+            "properties": properties, "routing_key": key, "payload": payload, "payload_encoding": "string",
         });
-        let answer =
-            manage(Method::POST, &format!("api/exchanges/{}/raven/publish", self.name), &order).await;
-        assert_eq!(answer.expect(200)["routed"], true);
+        let path = format!("api/exchanges/{}/{exchange}/publish", self.name);
+        assert_eq!(manage(Method::POST, &path, &order).await.expect(200)["routed"], true);
+    }
+
+    /// Makes RabbitMQ give up on every message of its queues that is returned twice, or ends that.
+    pub(crate) async fn impatient(&self, yes: bool) {
+        let path = format!("api/policies/{}/impatient", self.name);
+        let policy = json!({"pattern": ".*", "definition": {"delivery-limit": 1}, "apply-to": "queues"});
+        let (method, body) = if yes { (Method::PUT, policy) } else { (Method::DELETE, Value::Null) };
+        let answer = manage(method, &path, &body).await;
+        assert!([201, 204].contains(&answer.status), "{answer:?}");
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) enum DeadLetter {
     #[command(after_help = REPLAY)]
     Replay(Selection),
     /// Delete letters for good.
-    #[command(after_help = DISCARD)]
+    #[command(after_help = DISCARD, mut_arg("all", |all| all.requires("yes")))]
     Discard {
         #[command(flatten)]
         selection: Selection,

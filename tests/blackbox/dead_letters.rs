@@ -222,6 +222,42 @@ async fn many_letters_are_seen_whole_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn an_interrupted_replay_loses_nothing() {
+    let mut raven = Raven::without_worker("an_interrupted_replay_loses_nothing").await;
+    raven.dead_letters_expected = true;
+    let body = "x".repeat(200_000);
+    let mut ids: Vec<String> = (0..80).map(|number| format!("letter-{number:02}")).collect();
+    ids.sort();
+    let headers = json!({"raven-queue": "sends"});
+    join_all(ids.iter().map(|id| bury(&raven, id, &headers, &body))).await;
+    letters(&raven, ids.len()).await;
+
+    let mut url = raven.vhost.url();
+    url.set_port(Some(raven.proxies.rabbitmq.port)).unwrap();
+    let variables = [("AMQP_URL", url.as_str())];
+    let replay = cli::run(&variables, &["dead-letter", "replay", "--all", "--json"], "");
+    let interrupt = async {
+        until("a replayed letter", async || raven.vhost.waiting("sends").await.len(), |count| *count > 0)
+            .await;
+        raven.proxies.rabbitmq.cut();
+    };
+    let (ended, ()) = tokio::join!(replay, interrupt);
+    let _: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("no summary: {ended:?}"));
+    let everywhere = async || {
+        let mut found = Vec::new();
+        for queue in ["sends", "dead-letters"] {
+            let messages = raven.vhost.waiting(queue).await;
+            let id = |message: &Value| message["properties"]["message_id"].as_str().unwrap().to_owned();
+            found.extend(messages.iter().map(id));
+        }
+        found.sort();
+        found.dedup();
+        found
+    };
+    until("every letter in one queue or the other", everywhere, |found| *found == ids).await;
+}
+
+#[tokio::test]
 async fn dead_letters_need_rabbitmq_and_nothing_else() {
     let raven = Raven::without_worker("dead_letters_need_rabbitmq_and_nothing_else").await;
     let url = raven.vhost.url();

@@ -11,7 +11,8 @@ const REPLAY: &str = "Example: raven dead-letter replay --all --queue events
 A letter leaves the dead letters only when its copy is confirmed on the queue it came from. What dies again while this
 runs stays; the next replay takes it. Interrupting it loses nothing, and may leave a letter that was replayed already:
 messages and events count once, so replaying it again does no harm.";
-const DISCARD: &str = "Example: raven dead-letter discard 019a4d2e-…";
+const DISCARD: &str = "Examples: raven dead-letter discard 019a4d2e-…
+          raven dead-letter discard --all --yes --queue events";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeadLetter {

@@ -22,13 +22,7 @@ pub(super) async fn replay(url: &BrokerUrl, selection: &Selection, output: Outpu
     Ok(())
 }
 
-pub(super) async fn discard(
-    url: &BrokerUrl,
-    selection: &Selection,
-    yes: bool,
-    output: Output,
-) -> anyhow::Result<()> {
-    anyhow::ensure!(!selection.all || yes, "discard --all deletes for good; add --yes if that is meant");
+pub(super) async fn discard(url: &BrokerUrl, selection: &Selection, output: Output) -> anyhow::Result<()> {
     let (outcome, unknown) = act(url, selection, Choice::Discard).await?;
     output.one(&json!({ "discarded": outcome.discarded }))?;
     conclude(outcome, &unknown)

@@ -25,7 +25,7 @@ pub(super) async fn run(
         DeadLetter::Show { id, output: Some(file), .. } => show::raw(&url, &id, Some(&file)).await,
         DeadLetter::Show { id, .. } => show::run(&url, &id, output).await,
         DeadLetter::Replay(selection) => act::replay(&url, &selection, output).await,
-        DeadLetter::Discard { selection, yes } => act::discard(&url, &selection, yes, output).await,
+        DeadLetter::Discard { selection, yes: _ } => act::discard(&url, &selection, output).await,
     }
 }
 

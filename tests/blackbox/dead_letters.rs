@@ -149,13 +149,13 @@ async fn what_rabbitmq_gave_up_on_is_replayed() {
         json!({"event": "spam", "time": 1_700_000_000, "MessageID": 42, "email": "no@example.net"});
     tenant.tell(&[complaint]).await;
 
-    raven.vhost.impatient(true).await;
     for queue in ["sends", "events"] {
+        raven.vhost.policy(queue, &json!({"delivery-limit": 1})).await;
         // Every look returns what it sees.
         let look = async || raven.vhost.waiting(queue).await.is_empty().then_some(());
         eventually("RabbitMQ to give up", look).await;
+        raven.vhost.no_policy(queue).await;
     }
-    raven.vhost.impatient(false).await;
     let both = letters(&raven, 2).await;
     for letter in &both {
         let reason = letter["reason"].as_str().unwrap();
@@ -222,11 +222,38 @@ async fn many_letters_are_seen_whole_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn a_letter_that_its_queue_refuses_stays() {
+    let raven = Raven::without_worker("a_letter_that_its_queue_refuses_stays").await;
+    let tenant = raven.tenant().await;
+    raven.vhost.policy("sends", &json!({"max-length": 1})).await;
+    let message = plain("ann@example.com");
+    let send = async || tenant.post("/v1/messages", &message).await.status;
+    until("the queue to be full", send, |status| *status == 503).await;
+    let headers = json!({"raven-queue": "sends", "raven-reason": "why"});
+    for number in 0..3 {
+        bury(&raven, &format!("letter-{number}"), &headers, "kept").await;
+    }
+    letters(&raven, 3).await;
+    let refused = run(&raven, &["replay", "--all", "--json"]).await;
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let summary: Value = serde_json::from_str(&refused.stdout).unwrap();
+    assert_eq!(summary, json!({"replayed": 0, "failed": 3}));
+    assert!(refused.stderr.contains("letter-1: not replayed: the broker refused"), "{refused:?}");
+    letters(&raven, 3).await;
+    raven.vhost.no_policy("sends").await;
+    let again = async || {
+        run(&raven, &["replay", "--all"]).await;
+        list(&raven, &[]).await.len()
+    };
+    until("the queue to take them", again, |left| *left == 0).await;
+}
+
+#[tokio::test]
 async fn an_interrupted_replay_loses_nothing() {
     let mut raven = Raven::without_worker("an_interrupted_replay_loses_nothing").await;
     raven.dead_letters_expected = true;
-    let body = "x".repeat(200_000);
-    let mut ids: Vec<String> = (0..80).map(|number| format!("letter-{number:02}")).collect();
+    let body = "x".repeat(100_000);
+    let mut ids: Vec<String> = (0..50).map(|number| format!("letter-{number:02}")).collect();
     ids.sort();
     let headers = json!({"raven-queue": "sends"});
     join_all(ids.iter().map(|id| bury(&raven, id, &headers, &body))).await;
@@ -270,4 +297,6 @@ async fn dead_letters_need_rabbitmq_and_nothing_else() {
         assert!(ended.stderr.contains(named) && ended.stderr.lines().count() == 1, "{ended:?}");
         assert!(!ended.stderr.contains("hidden"), "{ended:?}");
     }
+    let help = cli::run(&[], &["--help"], "").await.stdout;
+    assert!(help.contains("dead-letter") && help.contains("AMQP_URL"), "{help}");
 }

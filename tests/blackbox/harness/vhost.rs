@@ -71,13 +71,18 @@ impl Vhost {
         assert_eq!(manage(Method::POST, &path, &order).await.expect(200)["routed"], true);
     }
 
-    /// Makes RabbitMQ give up on every message of its queues that is returned twice, or ends that.
-    pub(crate) async fn impatient(&self, yes: bool) {
-        let path = format!("api/policies/{}/impatient", self.name);
-        let policy = json!({"pattern": ".*", "definition": {"delivery-limit": 1}, "apply-to": "queues"});
-        let (method, body) = if yes { (Method::PUT, policy) } else { (Method::DELETE, Value::Null) };
-        let answer = manage(method, &path, &body).await;
-        assert!([201, 204].contains(&answer.status), "{answer:?}");
+    /// Lays a policy over the queues with this name, until it is lifted.
+    pub(crate) async fn policy(&self, queue: &str, definition: &Value) {
+        let path = format!("api/policies/{}/{queue}", self.name);
+        let pattern = format!("^{queue}$");
+        let policy = json!({"pattern": pattern, "definition": definition, "apply-to": "queues"});
+        manage(Method::PUT, &path, &policy).await.expect(201);
+    }
+
+    /// Lifts the policy.
+    pub(crate) async fn no_policy(&self, queue: &str) {
+        let path = format!("api/policies/{}/{queue}", self.name);
+        assert_eq!(manage(Method::DELETE, &path, &Value::Null).await.status, 204);
     }
 }
 

@@ -7,6 +7,7 @@
 mod harness;
 
 mod commands;
+mod dead_letters;
 mod feed;
 mod finding;
 mod history;

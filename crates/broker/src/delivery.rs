@@ -1,7 +1,8 @@
 //! What a handler gets, and what it answers.
 
 use bytes::Bytes;
-use lapin::types::AMQPValue;
+
+use crate::headers;
 
 /// One message from a queue.
 #[derive(Debug)]
@@ -18,11 +19,7 @@ pub struct Delivery {
 impl Delivery {
     /// A header that is a text.
     pub fn header(&self, name: &str) -> Option<String> {
-        match self.properties.headers().as_ref()?.inner().get(name)? {
-            AMQPValue::LongString(text) => Some(text.to_string()),
-            AMQPValue::ShortString(text) => Some(text.to_string()),
-            _ => None,
-        }
+        headers::text(&self.properties, name)
     }
 }
 

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt as _};
+use jiff::Timestamp;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, Consumer};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::headers::{BURIED_AT, QUEUE, REASON};
 use crate::{ConsumerSettings, Delivery, Handler, Publication, Publisher, Queue, Verdict};
 
 const FIRST_HOLD: Duration = Duration::from_millis(100);
@@ -165,7 +167,8 @@ impl<H: Handler> Lane<H> {
         let queue = self.settings.queue.name();
         tracing::error!(queue, message = delivery.message_id.as_deref(), %reason, "dead letter");
         let reason: String = reason.chars().take(MOST_REASON).collect();
-        let mut headers = vec![("raven-reason", reason), ("raven-queue", queue.to_owned())];
+        let now = Timestamp::now().to_string();
+        let mut headers = vec![(REASON, reason), (QUEUE, queue.to_owned()), (BURIED_AT, now)];
         for name in ["raven-tenant", "raven-provider", "raven-received-at"] {
             headers.extend(delivery.header(name).map(|value| (name, value)));
         }

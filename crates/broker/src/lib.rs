@@ -5,6 +5,8 @@
 //!   quorum queue. Every other answer means "not known to be kept"; the caller may publish again.
 //! * A delivery is acknowledged only after its handler said [`Verdict::Done`], or after a copy of it was confirmed on
 //!   the dead-letter queue. Only [`consumer`] acknowledges.
+//! * A dead letter leaves its queue when an operator discards it, or after its copy was confirmed where it came from.
+//!   Only [`dead_letters`] acknowledges those.
 //! * Connections are made again for ever; no process ends because the broker is away.
 //! * Everything that waits is bounded: publishes in flight, deliveries held, time.
 //!
@@ -12,7 +14,9 @@
 
 mod connection;
 pub mod consumer;
+pub mod dead_letters;
 mod delivery;
+mod headers;
 mod lane;
 mod publisher;
 mod state;

@@ -19,12 +19,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::supervisor::Supervisor;
-use crate::{BrokerUrl, Queue, State};
+use crate::{BrokerUrl, Queue, State, headers};
 
 /// Publishes in flight on one channel, and as many again that wait. lapin's bookkeeping is linear in this number.
 const IN_FLIGHT: usize = 1024;
-/// Delivery mode of a persistent message (AMQP 0-9-1, section 1.8, `delivery-mode`).
-const PERSISTENT: u8 = 2;
 
 /// How a publisher works.
 #[derive(Debug, Clone)]
@@ -195,7 +193,8 @@ async fn session(
     }
 }
 
-async fn open(connection: &Connection) -> Result<Channel, lapin::Error> {
+/// A channel that confirms.
+pub(crate) async fn open(connection: &Connection) -> Result<Channel, lapin::Error> {
     let channel = connection.create_channel().await?;
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
     Ok(channel)
@@ -232,21 +231,30 @@ async fn lane(
 /// Publishes one message and tells its caller; an error is one of the channel, which then is of no more use.
 async fn publish(channel: &Channel, job: Job, timeout: Duration) -> Result<(), String> {
     let Publication { queue, message_id, content_type, headers, body } = job.publication;
-    let (exchange, key) = queue.route();
     let mut table = FieldTable::default();
     for (name, value) in headers {
         table.insert(name.into(), AMQPValue::LongString(value.into()));
     }
-    let properties = BasicProperties::default()
-        .with_delivery_mode(PERSISTENT)
-        .with_message_id(message_id.into())
-        .with_content_type(content_type.into())
-        .with_app_id("raven".into())
-        .with_headers(table);
+    let properties =
+        headers::persistent(table).with_message_id(message_id.into()).with_content_type(content_type.into());
+    let (answer, channel_is_good) = put(channel, queue, (properties, &body), timeout).await;
+    let _ = job.reply.send(answer);
+    channel_is_good
+}
+
+/// Publishes one message on a channel that confirms. The first result is the message's, the second the channel's,
+/// which is of no more use after an error.
+pub(crate) async fn put(
+    channel: &Channel,
+    queue: Queue,
+    (properties, body): (BasicProperties, &[u8]),
+    timeout: Duration,
+) -> (Result<(), PublishError>, Result<(), String>) {
+    let (exchange, key) = queue.route();
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
     let confirm =
-        async { channel.basic_publish(exchange.into(), key.into(), options, &body, properties).await?.await };
-    let (answer, channel_is_good) = match tokio::time::timeout(timeout, confirm).await {
+        async { channel.basic_publish(exchange.into(), key.into(), options, body, properties).await?.await };
+    match tokio::time::timeout(timeout, confirm).await {
         Ok(Ok(Confirmation::Ack(None))) => (Ok(()), Ok(())),
         Ok(Ok(Confirmation::Nack(_))) => (Err(PublishError::Refused), Ok(())),
         // lapin may hang a returned message on another publish's confirm, so none in flight here can be trusted.
@@ -258,7 +266,5 @@ async fn publish(channel: &Channel, job: Job, timeout: Duration) -> Result<(), S
         }
         Ok(Err(fault)) => (Err(PublishError::Unconfirmed), Err(fault.to_string())),
         Err(_) => (Err(PublishError::Unconfirmed), Ok(())),
-    };
-    let _ = job.reply.send(answer);
-    channel_is_good
+    }
 }

@@ -1,5 +1,9 @@
 //! The command line.
 
+mod dead_letter;
+
+pub(crate) use dead_letter::{DeadLetter, Origin, Selection};
+
 use clap::{Parser, Subcommand, ValueEnum};
 use domain::TenantId;
 use domain::api_key::KeyId;
@@ -8,7 +12,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 const SETTINGS: &str = "Settings (environment; NAME_FILE names a file that holds the value):
-  DATABASE_URL           the Postgres database, such as postgres://user:password@host:5432/raven
+  DATABASE_URL           the Postgres database, such as postgres://user:password@host:5432/raven (all but dead-letter)
+  AMQP_URL               RabbitMQ, such as amqp://user:password@host:5672/vhost (dead-letter)
   RAVEN_ENCRYPTION_KEYS  keys that seal credentials, as id:base64-of-32-bytes[,id:…] (provider set)
 
 Exit codes: 0 done, 1 failed, 2 wrong arguments or settings.";
@@ -40,6 +45,11 @@ pub(crate) enum Command {
     /// Work on the stored delivery events.
     #[command(subcommand)]
     Events(Events),
+    /// See, replay and discard what could not be processed.
+    ///
+    /// One such command runs at a time in one installation.
+    #[command(subcommand)]
+    DeadLetter(DeadLetter),
 }
 
 #[derive(Debug, Subcommand)]

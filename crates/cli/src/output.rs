@@ -51,7 +51,14 @@ fn plain(value: &Value) -> String {
     }
 }
 
-fn print(text: &str) -> anyhow::Result<()> {
+/// A remark beside the result, on standard error.
+pub(crate) fn note(text: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stderr(), "raven: {text}")?;
+    Ok(())
+}
+
+/// Writes text to standard output as it is.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(())
 }

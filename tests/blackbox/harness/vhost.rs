@@ -57,12 +57,32 @@ impl Vhost {
 
     /// Puts a message into a queue, past ingest.
     pub(crate) async fn publish(&self, key: &str, payload: &str) {
+        self.publish_to("raven", key, &json!({}), payload).await;
+    }
+
+    /// Puts a message with these properties where an exchange routes it.
+    pub(crate) async fn publish_to(&self, exchange: &str, key: &str, properties: &Value, payload: &str) {
+        let mut properties = properties.clone();
+        properties["delivery_mode"] = json!(2);
         let order = json!({
-            "properties": {"delivery_mode": 2}, "routing_key": key, "payload": payload, "payload_encoding": "string",
+            "properties": properties, "routing_key": key, "payload": payload, "payload_encoding": "string",
         });
-        let answer =
-            manage(Method::POST, &format!("api/exchanges/{}/raven/publish", self.name), &order).await;
-        assert_eq!(answer.expect(200)["routed"], true);
+        let path = format!("api/exchanges/{}/{exchange}/publish", self.name);
+        assert_eq!(manage(Method::POST, &path, &order).await.expect(200)["routed"], true);
+    }
+
+    /// Lays a policy over the queues with this name, until it is lifted.
+    pub(crate) async fn policy(&self, queue: &str, definition: &Value) {
+        let path = format!("api/policies/{}/{queue}", self.name);
+        let pattern = format!("^{queue}$");
+        let policy = json!({"pattern": pattern, "definition": definition, "apply-to": "queues"});
+        manage(Method::PUT, &path, &policy).await.expect(201);
+    }
+
+    /// Lifts the policy.
+    pub(crate) async fn no_policy(&self, queue: &str) {
+        let path = format!("api/policies/{}/{queue}", self.name);
+        assert_eq!(manage(Method::DELETE, &path, &Value::Null).await.status, 204);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod dead_letter;
 mod events;
 mod key;
 mod provider;
@@ -16,16 +17,21 @@ use crate::args::{Arguments, Command};
 use crate::output::Output;
 
 pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyhow::Result<()> {
-    let url = environment.read(&DATABASE_URL, DatabaseUrl::parse)?;
-    let store = Store::new(url, 2).map_err(|fault| DATABASE_URL.invalid(fault.to_string()))?;
     let output = Output { json: arguments.json };
     match arguments.command {
-        Command::Migrate => migrate(&store, output).await,
-        Command::Tenant(command) => tenant::run(command, &store, output).await,
-        Command::Key(command) => key::run(command, &store, output).await,
-        Command::Events(command) => events::run(command, &store, output).await,
-        Command::Provider(command) => provider::run(command, &store, environment, output).await,
+        Command::Migrate => migrate(&open(environment)?, output).await,
+        Command::Tenant(command) => tenant::run(command, &open(environment)?, output).await,
+        Command::Key(command) => key::run(command, &open(environment)?, output).await,
+        Command::Events(command) => events::run(command, &open(environment)?, output).await,
+        Command::Provider(command) => provider::run(command, &open(environment)?, environment, output).await,
+        Command::DeadLetter(command) => dead_letter::run(command, environment, output).await,
     }
+}
+
+/// The store, for commands that need it.
+fn open(environment: &Environment) -> anyhow::Result<Store> {
+    let url = environment.read(&DATABASE_URL, DatabaseUrl::parse)?;
+    Ok(Store::new(url, 2).map_err(|fault| DATABASE_URL.invalid(fault.to_string()))?)
 }
 
 async fn migrate(store: &Store, output: Output) -> anyhow::Result<()> {

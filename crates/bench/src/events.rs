@@ -1,31 +1,48 @@
 //! `raven-bench events`: the way of an event, measured part by part in one run.
 
-use anyhow::{Result, bail};
+use std::time::Duration;
 
-use crate::corpus::Corpus;
-use crate::drain::{self, Drained, Shape};
-use crate::facts;
+use anyhow::{Result, bail, ensure};
+
+use crate::corpus::Shape;
 use crate::installation::Installation;
-use crate::servers;
-use crate::statistics::{each, median, rate};
+use crate::report::Goal;
+use crate::{doors, drain, facts, memory, servers};
 
 /// What to measure.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Rounds of each measurement; the median is told
-    #[arg(long, default_value_t = 1)]
-    repeat: usize,
-    /// Events that wait in the queue
-    #[arg(long, default_value_t = 50_000)]
-    events: usize,
-    /// Only events that wait in this shape
+    /// Short measurements, to see that it works
+    #[arg(long)]
+    quick: bool,
+    /// Only one part
+    #[arg(long, value_enum)]
+    only: Option<Part>,
+    /// Only events that come in this shape
     #[arg(long, value_enum)]
     shape: Option<Shape>,
+    /// Rounds of each measurement, of which the median is told [default: 3, and 1 with --quick]
+    #[arg(long)]
+    repeat: Option<usize>,
+    /// Events that are drained [default: 50000, and 10000 with --quick]
+    #[arg(long)]
+    events: Option<usize>,
     /// How the programs were built, to be told
     #[arg(long, env = "RAVEN_BENCH_PROFILE", default_value = "unknown")]
     profile: String,
     #[command(flatten)]
     servers: servers::Options,
+}
+
+/// A part of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// Webhooks into the queue
+    Doors,
+    /// The queue into Postgres
+    Drain,
+    /// What the worker holds meanwhile
+    Memory,
 }
 
 /// Measures until done or interrupted, and clears away what was made, either way.
@@ -43,49 +60,38 @@ pub(crate) async fn run(
 }
 
 async fn measure(options: &Options, installation: &Installation) -> Result<()> {
-    println!("{}", facts::line(installation, &options.profile).await?);
-    let session = installation.fresh_database().await?;
-    let (worker, _) = installation.start_ready("raven-worker").await?;
-    worker.stop().await?;
-    drop(session);
-    let broker = installation.broker().await?;
-    let corpus = Corpus::new(options.events);
-    let mut plain: [Vec<f64>; 2] = [Vec::new(), Vec::new()];
-    let mut drained: Vec<(Shape, Vec<Drained>)> = [Shape::Singles, Shape::Groups]
-        .into_iter()
-        .filter(|shape| options.shape.is_none_or(|only| only == *shape))
-        .map(|shape| (shape, Vec::new()))
-        .collect();
-    let count = options.events;
-    for _ in 0..options.repeat {
-        for (shape, results) in &mut drained {
-            let result = drain::by_worker(installation, &broker, &corpus, *shape).await?;
-            println!(
-                "  worker, {:13} {:7.0} events/s  CPU µs/event: worker {:5.1} postgres {:5.1} rabbitmq {:5.1}  peak {} MiB",
-                shape.name(),
-                rate(count, result.time),
-                each(result.worker, count),
-                each(result.postgres, count),
-                each(result.rabbitmq, count),
-                result.memory.peak / 1024
-            );
-            results.push(result);
-        }
-        for (connections, results) in (1..).zip(&mut plain) {
-            let time = drain::by_plain_sql(installation, &corpus, connections).await?;
-            println!("  plain SQL, {connections} connections {:7.0} events/s", rate(count, time));
-            results.push(rate(count, time));
-        }
+    println!("{}", facts::line(&installation.servers, &options.profile).await?);
+    declare(installation).await?;
+    let wanted = |part| options.only.is_none_or(|only| only == part);
+    let shapes: Vec<Shape> = match options.shape {
+        Some(only) => vec![only],
+        None => vec![Shape::Singles, Shape::Groups],
+    };
+    let rounds = options.repeat.unwrap_or(if options.quick { 1 } else { 3 }).max(1);
+    let (mut goals, mut faults) = (Vec::new(), Vec::new());
+    if wanted(Part::Doors) {
+        let time = Duration::from_secs(if options.quick { 2 } else { 6 });
+        let effort = doors::Effort { warm_up: Duration::from_secs(1), time, rounds };
+        (goals, faults) = doors::run(installation, effort, &shapes).await?;
     }
-    let [one, two] = plain.map(median);
-    for (shape, results) in drained {
-        let rate = median(results.iter().map(|result| rate(count, result.time)));
-        println!(
-            "drain {:13} {rate:7.0} events/s = {:3.0} % of plain SQL over two connections, {:3.0} % over one",
-            shape.name(),
-            100.0 * rate / two,
-            100.0 * rate / one
-        );
+    if wanted(Part::Drain) {
+        let count = options.events.unwrap_or(if options.quick { 10_000 } else { 50_000 });
+        goals.extend(drain::run(installation, (count, rounds), &shapes).await?);
     }
+    if wanted(Part::Memory) {
+        let (waiting, seconds) =
+            if options.quick { ([10_000, 100_000], 5) } else { ([50_000, 1_000_000], 20) };
+        let effort = memory::Effort { waiting, time: Duration::from_secs(seconds) };
+        goals.extend(memory::run(installation, effort, &shapes).await?);
+    }
+    println!("\nSummary\n\n{}", Goal::table(&goals).trim_end());
+    ensure!(faults.is_empty(), "these measurements are invalid:\n{}", faults.join("\n"));
     Ok(())
+}
+
+/// Lets a worker declare exchanges and queues, which every measurement needs.
+async fn declare(installation: &Installation) -> Result<()> {
+    let _session = installation.fresh_database().await?;
+    let (worker, _) = installation.start_ready("raven-worker").await?;
+    worker.stop().await
 }

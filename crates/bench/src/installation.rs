@@ -30,7 +30,7 @@ pub(crate) struct Installation {
     pub(crate) servers: Servers,
     pub(crate) tenant: Uuid,
     programs: PathBuf,
-    logs: PathBuf,
+    pub(crate) logs: PathBuf,
     keys: String,
 }
 

@@ -4,15 +4,20 @@
 //! Raven, so that the ratio says something on any machine. A measurement in which anything was lost or refused is
 //! reported as a failure, never as a figure. Raven is seen from outside only: its programs, its queue, its tables.
 
+mod bare;
 mod corpus;
+mod doors;
 mod drain;
 mod events;
 mod facts;
 mod http;
 mod installation;
+mod memory;
 mod process;
 mod queue;
+mod report;
 mod servers;
+mod spent;
 mod statistics;
 mod usage;
 mod wait;
@@ -34,6 +39,13 @@ struct Cli {
 enum Command {
     /// The way of an event: webhooks into the queue, the queue into Postgres, and the worker's memory meanwhile
     Events(events::Options),
+    /// What doors are compared with: a server that reads a body and answers 200
+    #[command(hide = true)]
+    Bare {
+        /// Where
+        #[arg(long)]
+        listen: std::net::SocketAddr,
+    },
 }
 
 fn main() -> ExitCode {
@@ -54,6 +66,7 @@ fn main() -> ExitCode {
 async fn run(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
         Command::Events(options) => events::run(&options, interrupted()).await,
+        Command::Bare { listen } => bare::serve(listen).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

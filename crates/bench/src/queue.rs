@@ -23,6 +23,8 @@ pub(crate) const EVENTS: &str = "events";
 pub(crate) const DEAD_LETTERS: &str = "dead-letters";
 /// As many channels as ingest publishes on by default.
 const CHANNELS: usize = 4;
+/// Publishes in flight while a queue is filled.
+const FILL: usize = 512;
 /// Delivery mode of a persistent message (AMQP 0-9-1, section 1.8, `delivery-mode`).
 const PERSISTENT: u8 = 2;
 
@@ -74,6 +76,11 @@ impl Broker {
             Ok((self.waiting(queue).await? == count).then_some(()))
         })
         .await
+    }
+
+    /// Adds each of these bodies; answers how many they are.
+    pub(crate) async fn fill(&self, bodies: Arc<[Bytes]>) -> Result<usize> {
+        Ok(self.publish(&bodies, FILL, Until::Each).await?.len())
     }
 
     /// Publishes with so many unconfirmed at any time, over as many channels as ingest uses, one task each; answers

@@ -24,7 +24,7 @@ select message_id, email, $5, 0, email, $6, number, guid
 from unnest($1::uuid[], $2::text[], $3::bigint[], $4::uuid[]) as t(message_id, email, number, guid)";
 
 /// Stores the messages and recipients that the corpus is about.
-pub(super) async fn insert(client: &Client, tenant: Uuid, corpus: &Corpus) -> Result<()> {
+pub(crate) async fn insert(client: &Client, tenant: Uuid, corpus: &Corpus) -> Result<()> {
     let copies: Vec<&Copy> = corpus.copies().collect();
     for part in copies.chunks(ROWS) {
         let messages: Vec<Option<Uuid>> = part.iter().map(|copy| copy.message).collect();
@@ -38,7 +38,7 @@ pub(super) async fn insert(client: &Client, tenant: Uuid, corpus: &Corpus) -> Re
 }
 
 /// Where each message stands when all of its events have been recorded.
-pub(super) fn statuses(corpus: &Corpus) -> HashMap<Uuid, i16> {
+fn statuses(corpus: &Corpus) -> HashMap<Uuid, i16> {
     let mut statuses: HashMap<Uuid, i16> =
         corpus.copies().filter_map(|copy| Some((copy.message?, SENT))).collect();
     for event in &corpus.events {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, OnceCell};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
@@ -14,6 +14,7 @@ use super::known;
 use crate::corpus::{Corpus, Event};
 use crate::installation::Installation;
 use crate::servers::Session;
+use crate::spent::{Meter, Spent};
 
 /// Rows of one transaction.
 const BATCH: usize = 1000;
@@ -61,12 +62,14 @@ struct Batch {
     moved: (Vec<Uuid>, Vec<i16>),
 }
 
-/// Writes the corpus over so many connections, which begin at the same moment; answers the time to the last commit.
+/// Writes the corpus over so many connections, which begin at the same moment; answers the time to the last commit,
+/// and the processor time of servers meanwhile.
 pub(super) async fn run(
     installation: &Installation,
+    meter: Meter,
     corpus: &Corpus,
     connections: usize,
-) -> Result<Duration> {
+) -> Result<(Duration, Spent)> {
     let session = installation.fresh_database().await?;
     known::insert(&session.client, installation.tenant, corpus).await?;
     session.client.batch_execute(TABLES).await?;
@@ -74,23 +77,27 @@ pub(super) async fn run(
     // Each connection has a stretch of its own, so that two never wait for the same message's row.
     let share = corpus.events.len().div_ceil(connections);
     let start = Barrier::new(connections);
+    let before = OnceCell::new();
     let writers = corpus.events.chunks(share).map(async |part| {
         let batches: Vec<Batch> = part.chunks(BATCH).map(Batch::of).collect();
         let session = installation.session().await?;
-        write(session, installation.tenant, &batches, &start).await
+        start.wait().await;
+        before.get_or_init(async || meter.read(std::process::id())).await;
+        write(session, installation.tenant, &batches).await
     });
     let times = futures_util::future::try_join_all(writers).await?;
+    let before = before.into_inner().unwrap_or_default();
+    let spent = Spent { program: Duration::ZERO, ..meter.read(std::process::id()).since(before) };
     let row = session.client.query_one("select count(*) from plain_events", &[]).await?;
     ensure!(usize::try_from(row.get::<_, i64>(0))? == corpus.events.len(), "plain rows are missing");
-    Ok(times.into_iter().max().unwrap_or_default())
+    Ok((times.into_iter().max().unwrap_or_default(), spent))
 }
 
-async fn write(mut session: Session, tenant: Uuid, batches: &[Batch], start: &Barrier) -> Result<Duration> {
+async fn write(mut session: Session, tenant: Uuid, batches: &[Batch]) -> Result<Duration> {
     let client: &mut Client = &mut session.client;
     let insert = client.prepare(INSERT).await?;
     let update = client.prepare(UPDATE).await?;
     let received = Timestamp::now();
-    start.wait().await;
     let begun = Instant::now();
     for batch in batches {
         let [reasons, urls, ips, geos, agents] = &batch.texts;

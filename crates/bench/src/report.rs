@@ -91,7 +91,7 @@ mod tests {
         let mut table = Table::new(["", "µs", "share"]);
         table.add(["raw".to_owned(), "1".to_owned(), String::new()]);
         table.add(["ingest".to_owned(), "12345".to_owned(), "80 %".to_owned()]);
-        assert_eq!(table.text(), "             µs  share\n  raw          1\n  ingest   12345   80 %\n");
+        assert_eq!(table.text(), "             µs  share\n  raw         1\n  ingest  12345   80 %\n");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! that takes long.
 
 mod account;
+mod bench;
 mod down;
 mod files;
 mod http;
@@ -48,6 +49,9 @@ enum Task {
     Down(down::Options),
     /// Run every test, with private servers that lie beside those of `up`.
     Test(test::Options),
+    /// Measure, with private servers that lie beside those of `up` and are as durable.
+    #[command(subcommand)]
+    Bench(bench::Bench),
 }
 
 fn main() -> ExitCode {
@@ -67,5 +71,6 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Task::Up(options) => up::run(&options, &interrupt).map(|()| ExitCode::SUCCESS),
         Task::Down(options) => down::run(&options, &interrupt).map(|()| ExitCode::SUCCESS),
         Task::Test(options) => test::run(&options, &interrupt),
+        Task::Bench(bench) => bench::run(&bench, &interrupt),
     }
 }

@@ -1,4 +1,4 @@
-//! One set of servers and what belongs to it: the stack of `up`, or the one of `test`.
+//! One set of servers and what belongs to it: the stack of `up`, the one of `test`, or the one of `bench`.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -37,12 +37,14 @@ pub(crate) enum Purpose {
     Up,
     /// `cargo xtask test`: data is thrown away, and nothing waits for the disk.
     Test,
+    /// `cargo xtask bench`: data is thrown away, but as durable as in production, since that is what is measured.
+    Bench,
 }
 
 /// The files and processes of one stack.
 pub(crate) struct Stack {
     pub(crate) purpose: Purpose,
-    /// `.raven`, or `.raven/test`.
+    /// `.raven`, `.raven/test` or `.raven/bench`.
     pub(crate) dir: PathBuf,
     pub(crate) state: State,
     pub(crate) interrupt: Interrupt,
@@ -57,6 +59,7 @@ impl Stack {
         let (dir, id) = match purpose {
             Purpose::Up => (top, workspace.id()),
             Purpose::Test => (top.join("test"), format!("{}_test", workspace.id())),
+            Purpose::Bench => (top.join("bench"), format!("{}_bench", workspace.id())),
         };
         files::directory(&dir.join("log"))?;
         let state = State::load(&dir, &id)?;

@@ -56,8 +56,17 @@ impl Workspace {
     }
 }
 
+/// Without what cargo told this process about its own package: build scripts that watch those variables (ring's does)
+/// would run again, and all that depends on them be built again, whenever cargo is called in the other way.
 fn cargo() -> Command {
-    Command::new(os::var("CARGO").unwrap_or_else(|| "cargo".to_owned()))
+    let mut command = Command::new(os::var("CARGO").unwrap_or_else(|| "cargo".to_owned()));
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
+    command
 }
 
 fn id(root: &Path) -> String {

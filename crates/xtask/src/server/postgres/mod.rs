@@ -121,7 +121,7 @@ fn settings(purpose: Purpose, port: u16) -> Vec<String> {
         "unix_socket_directories=".to_owned(),
     ];
     let own: &[&str] = match purpose {
-        Purpose::Up => &["max_connections=200"],
+        Purpose::Up | Purpose::Bench => &["max_connections=200"],
         Purpose::Test => {
             &["max_connections=500", "fsync=off", "synchronous_commit=off", "full_page_writes=off"]
         }
@@ -141,8 +141,10 @@ mod tests {
 
     #[test]
     fn only_tests_give_up_durability() {
-        let (up, test) = (settings(Purpose::Up, 20_001), settings(Purpose::Test, 20_001));
-        assert!(!up.iter().any(|setting| setting.contains("=off")));
+        let test = settings(Purpose::Test, 20_001);
+        for durable in [settings(Purpose::Up, 20_001), settings(Purpose::Bench, 20_001)] {
+            assert!(!durable.iter().any(|setting| setting.contains("=off")));
+        }
         for unsafe_one in ["fsync=off", "synchronous_commit=off", "full_page_writes=off"] {
             assert!(test.iter().any(|setting| setting == unsafe_one));
         }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::account::Account;
+use crate::stack::Purpose;
 
 /// The ports of one node.
 pub(super) struct Ports {
@@ -63,9 +64,9 @@ impl Node {
 const ERLANG: &str = "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none";
 
 /// The files in a node's home, by name.
-pub(super) fn files(ports: &Ports) -> [(&'static str, String); 3] {
+pub(super) fn files(purpose: Purpose, ports: &Ports) -> [(&'static str, String); 3] {
     [
-        ("rabbitmq.conf", config(ports)),
+        ("rabbitmq.conf", config(purpose, ports)),
         ("enabled_plugins", "[rabbitmq_management].\n".to_owned()),
         // Empty: it stands in for the system's file of the same name.
         ("rabbitmq-env.conf", String::new()),
@@ -73,14 +74,20 @@ pub(super) fn files(ports: &Ports) -> [(&'static str, String); 3] {
 }
 
 /// Limits that let a laptop live: a node that takes 40 % of memory for its own may be right on a server.
-fn config(ports: &Ports) -> String {
+const SMALL: &str = "vm_memory_high_watermark.absolute = 768MB\nraft.wal_max_size_bytes = 64000000\n";
+
+/// What is measured is a node with the limits of a server.
+fn config(purpose: Purpose, ports: &Ports) -> String {
+    let limits = match purpose {
+        Purpose::Up | Purpose::Test => SMALL,
+        Purpose::Bench => "",
+    };
     format!(
         "listeners.tcp.1 = 127.0.0.1:{amqp}\n\
          management.tcp.ip = 127.0.0.1\n\
          management.tcp.port = {management}\n\
          disk_free_limit.absolute = 50MB\n\
-         vm_memory_high_watermark.absolute = 768MB\n\
-         raft.wal_max_size_bytes = 64000000\n\
+         {limits}\
          log.console = true\n\
          log.console.level = info\n\
          log.file = false\n",
@@ -103,7 +110,7 @@ mod tests {
 
     #[test]
     fn the_configuration_binds_to_this_machine_only() {
-        let [(_, config), ..] = files(&PORTS);
+        let [(_, config), ..] = files(Purpose::Up, &PORTS);
         assert!(config.starts_with("listeners.tcp.1 = 127.0.0.1:20001\n"));
         assert!(config.contains("management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = 20002\n"));
         assert!(config.lines().all(|line| line.contains(" = ")), "one setting a line:\n{config}");

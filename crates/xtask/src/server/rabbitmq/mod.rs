@@ -20,7 +20,7 @@ use crate::os;
 use crate::packages;
 use crate::process::{Daemon, Mark};
 use crate::progress::{Step, say};
-use crate::stack::Stack;
+use crate::stack::{Purpose, Stack};
 
 /// The Erlang virtual machine, known from the file that it writes its pid to.
 const NAME: &str = "rabbitmq";
@@ -95,7 +95,7 @@ fn start(stack: &mut Stack, program: &Path, node: &Node) -> Result<Ports> {
         management: stack.state.choose_port("management", None)?,
         distribution: stack.state.choose_port("distribution", None)?,
     };
-    write_config(node, &ports)?;
+    write_config(stack.purpose, node, &ports)?;
     let mut step = Step::begin("starting RabbitMQ");
     let mut daemon = Daemon::new(program);
     node.environment(&ports, daemon.command());
@@ -117,9 +117,9 @@ fn start(stack: &mut Stack, program: &Path, node: &Node) -> Result<Ports> {
 }
 
 /// Written anew at each start, since ports may have changed. The pid file of an earlier node would be taken for this one's.
-fn write_config(node: &Node, ports: &Ports) -> Result<()> {
+fn write_config(purpose: Purpose, node: &Node, ports: &Ports) -> Result<()> {
     files::remove(&node.pid_file())?;
-    for (name, text) in config::files(ports) {
+    for (name, text) in config::files(purpose, ports) {
         let path = node.home.join(name);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644))?;

@@ -1,0 +1,147 @@
+//! From waiting webhooks to committed rows, beside the same rows written by plain SQL.
+
+mod known;
+mod plain;
+pub(crate) mod watch;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use tokio_postgres::Client;
+
+pub(crate) use self::known::insert as insert_known;
+use crate::corpus::{Corpus, Shape};
+use crate::installation::Installation;
+use crate::queue::{Broker, DEAD_LETTERS, EVENTS};
+use crate::report::{Bound, Goal, Table};
+use crate::spent::{Meter, Spent};
+use crate::statistics::{each, median, rate};
+use crate::usage::{self, Memory};
+
+/// What share of plain SQL over two connections the worker should reach, in percent.
+const fn least(shape: Shape) -> f64 {
+    match shape {
+        Shape::Singles => 25.0,
+        Shape::Groups => 50.0,
+    }
+}
+
+/// What one drain took.
+#[derive(Debug, Clone, Copy)]
+struct Drained {
+    time: Duration,
+    spent: Spent,
+    /// The worker's.
+    memory: Memory,
+}
+
+/// Drains so many events in so many rounds, and tells.
+pub(crate) async fn run(
+    installation: &Installation,
+    (count, rounds): (usize, usize),
+    shapes: &[Shape],
+) -> Result<Vec<Goal>> {
+    println!(
+        "\nDrain: {count} events from the queue to the last commit, one worker; half of them of known messages"
+    );
+    let corpus = Corpus::new(count);
+    let broker = installation.broker().await?;
+    let meter = Meter::find(&installation.servers).await?;
+    let mut workers: Vec<(Shape, Vec<Drained>)> = shapes.iter().map(|shape| (*shape, Vec::new())).collect();
+    let mut plain: [Vec<Drained>; 2] = [Vec::new(), Vec::new()];
+    for _ in 0..rounds {
+        for (shape, results) in &mut workers {
+            results.push(by_worker(installation, (&broker, meter), &corpus, *shape).await?);
+        }
+        for (connections, results) in (1..).zip(&mut plain) {
+            let (time, spent) = plain::run(installation, meter, &corpus, connections).await?;
+            results.push(Drained { time, spent, memory: Memory::default() });
+        }
+    }
+    let mut table = Table::new([
+        "",
+        "events/s",
+        "of plain, 2",
+        "of plain, 1",
+        "worker CPU µs",
+        "Postgres CPU µs",
+        "RabbitMQ CPU µs",
+        "peak MiB",
+    ]);
+    let mut goals = Vec::new();
+    for (shape, results) in &workers {
+        let share = line(&mut table, count, (&format!("worker, {}", shape.name()), results), &plain);
+        let what = format!("drain of plain SQL over two connections: {}", shape.name());
+        goals.push(Goal { what, measured: share, bound: Bound::AtLeast(least(*shape)), unit: "%" });
+    }
+    line(&mut table, count, ("plain SQL, one connection", &plain[0]), &plain);
+    line(&mut table, count, ("plain SQL, two connections", &plain[1]), &plain);
+    println!("\n{}", table.text().trim_end());
+    Ok(goals)
+}
+
+/// Adds a line; answers the share of plain SQL over two connections in percent.
+fn line(
+    table: &mut Table,
+    count: usize,
+    (name, results): (&str, &[Drained]),
+    plain: &[Vec<Drained>; 2],
+) -> f64 {
+    let of = |what: &dyn Fn(&Drained) -> f64| median(results.iter().map(what));
+    let share = |base: &[Drained]| {
+        let pairs = results.iter().zip(base);
+        100.0 * median(pairs.map(|(one, base)| base.time.as_secs_f64() / one.time.as_secs_f64().max(1e-9)))
+    };
+    let cpu = |of: &dyn Fn(&Spent) -> Duration| {
+        let all = results.iter().map(|one| each(of(&one.spent), count));
+        format!("{:.1}", median(all))
+    };
+    let peak = results.iter().map(|one| one.memory.peak).max().unwrap_or_default();
+    table.add([
+        name.to_owned(),
+        format!("{:.0}", of(&|one| rate(count, one.time))),
+        format!("{:.0} %", share(&plain[1])),
+        format!("{:.0} %", share(&plain[0])),
+        cpu(&|spent| spent.program),
+        cpu(&|spent| spent.postgres),
+        cpu(&|spent| spent.rabbitmq),
+        if peak == 0 { String::new() } else { (peak / 1024).to_string() },
+    ]);
+    share(&plain[1])
+}
+
+/// Fills the queue while no worker runs, then lets one empty it. The clock runs from the first body that leaves the
+/// queue, so a worker's start does not count.
+async fn by_worker(
+    installation: &Installation,
+    (broker, meter): (&Broker, Meter),
+    corpus: &Corpus,
+    shape: Shape,
+) -> Result<Drained> {
+    let session = installation.fresh_database().await?;
+    let client = &session.client;
+    insert_known(client, installation.tenant, corpus).await?;
+    broker.purge(EVENTS).await?;
+    let bodies = broker.fill(shape.bodies(corpus)).await?;
+    broker.holds(EVENTS, bodies).await?;
+    settle(client).await?;
+    let (mut worker, _) = installation.start("raven-worker")?;
+    let begun = watch::begun(broker, bodies, &mut worker).await?;
+    let before = meter.read(worker.pid());
+    let time = watch::recorded(client, corpus.events.len(), begun, &mut worker).await?;
+    let spent = meter.read(worker.pid()).since(before);
+    let memory = usage::memory(worker.pid());
+    worker.stop().await?;
+    known::verify(client, corpus).await.context("events were lost")?;
+    broker.holds(EVENTS, 0).await?;
+    ensure!(broker.waiting(DEAD_LETTERS).await? == 0, "there are dead letters");
+    Ok(Drained { time, spent, memory })
+}
+
+/// Lets no measurement pay for what was written before it.
+pub(crate) async fn settle(client: &Client) -> Result<()> {
+    client.batch_execute("vacuum analyze").await?;
+    client.batch_execute("checkpoint").await?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    Ok(())
+}

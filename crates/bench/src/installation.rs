@@ -1,0 +1,127 @@
+//! An installation of Raven for one run: a migrated database to copy, a virtual host, a tenant.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::http::Base;
+use crate::process::Process;
+use crate::queue::Broker;
+use crate::servers::{self, Servers, Session};
+use crate::wait::until;
+
+/// Migrated, with a tenant and nothing else; every measurement gets a copy.
+const TEMPLATE: &str = "raven_bench_template";
+/// The copy of the present measurement.
+const DATABASE: &str = "raven_bench";
+const VHOST: &str = "raven_bench";
+/// A start is connecting to servers that are ready.
+const READY: Duration = Duration::from_secs(30);
+
+/// The servers, and on them an installation with nothing running.
+pub(crate) struct Installation {
+    pub(crate) servers: Servers,
+    pub(crate) tenant: Uuid,
+    programs: PathBuf,
+    pub(crate) logs: PathBuf,
+    keys: String,
+}
+
+impl Installation {
+    /// Makes one. Should that fail halfway, the next run clears away what is there.
+    pub(crate) async fn create(options: &servers::Options) -> Result<Self> {
+        let servers = Servers::open(options).await?;
+        servers.create_vhost(VHOST).await?;
+        servers.create_database(TEMPLATE, "template0").await?;
+        let key = STANDARD.encode([Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat());
+        let mut this = Self {
+            servers,
+            tenant: Uuid::nil(),
+            programs: options.programs.clone(),
+            logs: options.logs.clone(),
+            keys: format!("bench:{key}"),
+        };
+        this.raven(&["migrate"]).await?;
+        let created: Value =
+            serde_json::from_str(&this.raven(&["tenant", "create", "Bench", "--json"]).await?)?;
+        this.tenant = created["tenantId"].as_str().and_then(|id| id.parse().ok()).context("no tenant id")?;
+        Ok(this)
+    }
+
+    /// Takes it all away.
+    pub(crate) async fn remove(&self) -> Result<()> {
+        self.servers.drop_database(DATABASE).await?;
+        self.servers.drop_database(TEMPLATE).await?;
+        self.servers.drop_vhost(VHOST).await
+    }
+
+    /// Gives the next measurement a database in which nothing has happened yet, and a session in it.
+    pub(crate) async fn fresh_database(&self) -> Result<Session> {
+        self.servers.create_database(DATABASE, TEMPLATE).await?;
+        Session::open(&self.servers.database_url(DATABASE)).await
+    }
+
+    /// One more session in the database of this measurement.
+    pub(crate) async fn session(&self) -> Result<Session> {
+        Session::open(&self.servers.database_url(DATABASE)).await
+    }
+
+    /// A connection to the virtual host.
+    pub(crate) async fn broker(&self) -> Result<Broker> {
+        Broker::open(&self.servers.vhost_url(VHOST), self.tenant).await
+    }
+
+    /// Starts a service without waiting for it; answers where it listens, too.
+    pub(crate) fn start(&self, program: &str) -> Result<(Process, String)> {
+        let address = free_address()?;
+        let mut variables = self.variables(DATABASE);
+        variables.push(("RAVEN_LISTEN", address.clone()));
+        // Nothing is sent here, and nothing must ever reach Mailjet.
+        variables.push(("MAILJET_URL", "http://127.0.0.1:9".to_owned()));
+        Ok((Process::start(&self.programs.join(program), &self.logs, &[], &variables)?, address))
+    }
+
+    /// Starts a service and waits until it can do its work.
+    pub(crate) async fn start_ready(&self, program: &str) -> Result<(Process, String)> {
+        let (mut process, address) = self.start(program)?;
+        let base = Base::parse(&format!("http://{address}"))?;
+        until(&format!("readiness of {program}"), (READY, Duration::from_millis(50)), async || {
+            process.check()?;
+            // Until it listens there is no answer at all.
+            let reply = base.request("GET", "/readyz", "").await.ok();
+            Ok(reply.filter(|reply| reply.status == 200))
+        })
+        .await?;
+        Ok((process, address))
+    }
+
+    /// Runs the operator's command line on the template, and answers what it printed.
+    async fn raven(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = tokio::process::Command::new(self.programs.join("raven"));
+        command.args(arguments).envs(self.variables(TEMPLATE)).stdin(Stdio::null()).kill_on_drop(true);
+        let output = command.output().await.context("cannot start raven")?;
+        let words = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "`raven {}` failed: {words}", arguments.join(" "));
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    fn variables(&self, database: &str) -> Vec<(&'static str, String)> {
+        vec![
+            ("DATABASE_URL", self.servers.database_url(database)),
+            ("AMQP_URL", self.servers.vhost_url(VHOST)),
+            ("RAVEN_ENCRYPTION_KEYS", self.keys.clone()),
+        ]
+    }
+}
+
+/// An address that nobody listens on at this moment.
+pub(crate) fn free_address() -> Result<String> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.to_string())
+}

@@ -1,0 +1,171 @@
+//! RabbitMQ without Raven: the same message as ingest publishes, over lapin alone.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use jiff::Timestamp;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueuePurgeOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::wait::until;
+
+/// The queue of webhook bodies.
+pub(crate) const EVENTS: &str = "events";
+/// Where what cannot be processed goes.
+pub(crate) const DEAD_LETTERS: &str = "dead-letters";
+/// As many channels as ingest publishes on by default.
+const CHANNELS: usize = 4;
+/// Publishes in flight while a queue is filled.
+const FILL: usize = 512;
+/// Delivery mode of a persistent message (AMQP 0-9-1, section 1.8, `delivery-mode`).
+const PERSISTENT: u8 = 2;
+
+/// A connection to the virtual host.
+pub(crate) struct Broker {
+    connection: Connection,
+    channel: Channel,
+    properties: BasicProperties,
+}
+
+/// When a stream of publishes ends.
+#[derive(Clone)]
+pub(crate) enum Until {
+    /// Each body once.
+    Each,
+    /// The bodies in turn, until this moment.
+    Time(Instant),
+}
+
+/// A confirmed publish: when it began, and how long the confirm took.
+pub(crate) type Confirmed = (Instant, Duration);
+
+impl Broker {
+    /// Connects.
+    pub(crate) async fn open(url: &str, tenant: Uuid) -> Result<Self> {
+        let connection =
+            Connection::connect(url, ConnectionProperties::default()).await.context("no RabbitMQ")?;
+        let channel = connection.create_channel().await?;
+        Ok(Self { connection, channel, properties: properties(tenant) })
+    }
+
+    /// How many messages wait in a queue, not counting those that a consumer holds.
+    pub(crate) async fn waiting(&self, queue: &str) -> Result<usize> {
+        let options = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
+        let found = self.channel.queue_declare(queue.into(), options, FieldTable::default()).await?;
+        Ok(usize::try_from(found.message_count())?)
+    }
+
+    /// Empties a queue.
+    pub(crate) async fn purge(&self, queue: &str) -> Result<()> {
+        self.channel.queue_purge(queue.into(), QueuePurgeOptions::default()).await?;
+        self.holds(queue, 0).await
+    }
+
+    /// Waits until a queue holds exactly so many messages.
+    pub(crate) async fn holds(&self, queue: &str, count: usize) -> Result<()> {
+        let limit = (Duration::from_secs(30), Duration::from_millis(20));
+        until(&format!("{count} messages in {queue}"), limit, async || {
+            Ok((self.waiting(queue).await? == count).then_some(()))
+        })
+        .await
+    }
+
+    /// Adds each of these bodies; answers how many they are.
+    pub(crate) async fn fill(&self, bodies: Arc<[Bytes]>) -> Result<usize> {
+        Ok(self.publish(&bodies, FILL, Until::Each).await?.len())
+    }
+
+    /// Publishes with so many unconfirmed at any time, over as many channels as ingest uses, one task each; answers
+    /// every confirm.
+    pub(crate) async fn publish(
+        &self,
+        bodies: &Arc<[Bytes]>,
+        in_flight: usize,
+        end: Until,
+    ) -> Result<Vec<Confirmed>> {
+        let mut lanes = JoinSet::new();
+        for number in 0..CHANNELS {
+            let channel = self.connection.create_channel().await?;
+            channel.confirm_select(ConfirmSelectOptions::default()).await?;
+            let (bodies, end, properties) = (Arc::clone(bodies), end.clone(), self.properties.clone());
+            let window = (in_flight / CHANNELS).max(1);
+            lanes.spawn(async move {
+                let mut next = number;
+                let body = move || {
+                    let body = match &end {
+                        Until::Each => bodies.get(next).cloned(),
+                        Until::Time(end) => {
+                            (Instant::now() < *end).then(|| bodies[next % bodies.len()].clone())
+                        }
+                    };
+                    next += CHANNELS;
+                    body
+                };
+                let confirmed = lane(&channel, window, &properties, body).await;
+                channel.close(200, "done".into()).await?;
+                confirmed
+            });
+        }
+        let mut all = Vec::new();
+        while let Some(lane) = lanes.join_next().await {
+            all.append(&mut lane??);
+        }
+        Ok(all)
+    }
+}
+
+/// Publishes what `next` gives until it gives no more, and waits for all confirms.
+async fn lane(
+    channel: &Channel,
+    window: usize,
+    properties: &BasicProperties,
+    mut next: impl FnMut() -> Option<Bytes>,
+) -> Result<Vec<Confirmed>> {
+    let mut confirmed = Vec::new();
+    let mut in_flight = FuturesUnordered::new();
+    let mut ready: VecDeque<Bytes> = (0..window).filter_map(|_| next()).collect();
+    loop {
+        while let Some(body) = ready.pop_front() {
+            in_flight.push(publish(channel, properties.clone(), body));
+        }
+        let Some(done) = in_flight.next().await else { return Ok(confirmed) };
+        confirmed.push(done?);
+        ready.extend(next());
+    }
+}
+
+async fn publish(channel: &Channel, properties: BasicProperties, body: Bytes) -> Result<Confirmed> {
+    let begun = Instant::now();
+    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    let confirm =
+        channel.basic_publish("raven".into(), "event".into(), options, &body, properties).await?.await?;
+    ensure!(confirm == Confirmation::Ack(None), "a message was not kept: {confirm:?}");
+    Ok((begun, begun.elapsed()))
+}
+
+/// What ingest says beside a webhook's body; the same for all, so that making it costs nothing here.
+fn properties(tenant: Uuid) -> BasicProperties {
+    let mut headers = FieldTable::default();
+    let values = [
+        ("raven-tenant", tenant.to_string()),
+        ("raven-provider", "mailjet".to_owned()),
+        ("raven-received-at", Timestamp::now().to_string()),
+    ];
+    for (name, value) in values {
+        headers.insert(name.into(), AMQPValue::LongString(value.into()));
+    }
+    BasicProperties::default()
+        .with_delivery_mode(PERSISTENT)
+        .with_message_id(Uuid::now_v7().to_string().into())
+        .with_content_type("application/json".into())
+        .with_app_id("raven".into())
+        .with_headers(headers)
+}

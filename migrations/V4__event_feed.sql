@@ -24,8 +24,9 @@ begin
 end $$;
 
 -- The feed of one recipient, and of the kinds that are rare among all: those that are frequent are found soon enough
--- on the way along the whole feed.
-create index if not exists delivery_events_recipient_idx on delivery_events (tenant_id, recipient_key, sequence);
+-- on the way along the whole feed. Addresses are only ever compared for equality, which is cheapest byte by byte.
+create index if not exists delivery_events_recipient_idx
+    on delivery_events (tenant_id, recipient_key collate "C", sequence);
 create index if not exists delivery_events_rare_idx on delivery_events (tenant_id, kind, sequence)
     where kind not in ('delivered', 'open', 'click');
 
@@ -36,6 +37,18 @@ create index if not exists delivery_events_late_idx on delivery_events (received
       and (custom_id is not null or provider_message_id is not null or provider_message_uuid is not null);
 create index if not exists recipients_provider_uuid_idx on recipients (tenant_id, provider_message_uuid)
     where provider_message_uuid is not null;
+
+-- Whether a worker that finds the message due asks what became of it, instead of sending it. Beside the status, so that
+-- a status can change without any index having to: an event then rewrites nothing but the row. There is room on the
+-- pages for the new rows.
+alter table messages add column asks boolean not null default false;
+update messages set asks = true where status = 20;
+drop index messages_due_idx;
+drop index messages_uncertain_idx;
+create index if not exists messages_due_idx on messages (due_at) where due_at is not null and not asks;
+create index if not exists messages_uncertain_idx on messages (due_at) where due_at is not null and asks;
+alter table messages set (fillfactor = 70);
+alter table recipients set (fillfactor = 70);
 
 -- What is done from time to time by one worker, whichever comes first.
 create table chores (

@@ -58,6 +58,10 @@ impl EmailAddress {
 
 /// The comparison form of an address that may not be valid, as events bring them.
 pub fn key_of(text: &str) -> String {
+    // What is all ASCII has its domain in ASCII already. This is done for every event.
+    if text.is_ascii() {
+        return text.trim().to_ascii_lowercase();
+    }
     EmailAddress::parse(text).map_or_else(|_| text.trim().to_lowercase(), |address| address.key())
 }
 
@@ -160,6 +164,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_short_way_to_a_key_ends_where_the_long_one_does(
+            text in "[a-zA-Z0-9.+_-]{1,8}@([a-zA-Z0-9-]{1,8}|xn--bcher-kva|XN--BCHER-KVA)\\.(com|ORG)",
+        ) {
+            if let Ok(address) = EmailAddress::parse(&text) {
+                prop_assert_eq!(key_of(&text), address.key());
+            }
+        }
+
         #[test]
         fn reading_never_panics_and_keys_are_stable(text in ".{0,60}") {
             let key = key_of(&text);

@@ -1,7 +1,6 @@
 //! Table `suppressions`: addresses that get no more mail from a tenant.
 
 use deadpool_postgres::Transaction;
-use domain::address::key_of;
 use domain::{EventId, SuppressionReason, TenantId};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -103,6 +102,7 @@ pub async fn delete(store: &Store, tenant: TenantId, email_key: &str) -> Result<
 pub(crate) struct Cause<'a> {
     pub(crate) tenant: TenantId,
     pub(crate) email: &'a str,
+    pub(crate) email_key: &'a str,
     pub(crate) reason: SuppressionReason,
     pub(crate) event: EventId,
 }
@@ -124,7 +124,7 @@ pub(crate) async fn suppress(transaction: &Transaction<'_>, causes: &[Cause<'_>]
         return Ok(());
     }
     let tenants: Vec<Uuid> = causes.iter().map(|cause| cause.tenant.0).collect();
-    let keys: Vec<String> = causes.iter().map(|cause| key_of(cause.email)).collect();
+    let keys: Vec<&str> = causes.iter().map(|cause| cause.email_key).collect();
     let emails: Vec<&str> = causes.iter().map(|cause| cause.email).collect();
     let reasons: Vec<&str> = causes.iter().map(|cause| cause.reason.as_str()).collect();
     let events: Vec<Uuid> = causes.iter().map(|cause| cause.event.0).collect();

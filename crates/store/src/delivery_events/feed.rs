@@ -41,7 +41,8 @@ pub async fn feed(
     let horizon = client.prepare_cached("select event_feed_horizon()").await?;
     // The type stands in the text of the statement, since only then can the partial index be used.
     let kind = filter.kind.map(|kind| format!("and kind = '{}'", kind.as_str())).unwrap_or_default();
-    let recipient = if filter.recipient_key.is_some() { "recipient_key = $5" } else { "$5::text is null" };
+    let recipient =
+        if filter.recipient_key.is_some() { "recipient_key collate \"C\" = $5" } else { "$5::text is null" };
     let query = format!(
         "select {COLUMNS} from delivery_events
          where tenant_id = $1 and sequence > $2 and sequence <= $3 {kind} and {recipient}

@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 
 use deadpool_postgres::Transaction;
-use domain::address::key_of;
 use domain::{DeliveryEvent, Status};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -38,10 +37,12 @@ returning id, message_id"
     )
 });
 
-/// Adds those of `incoming` that are new, each under its time of `times`, and answers their ids and messages.
+/// Adds those of `incoming` that are new, each with its key of `keys` and its time of `times`, and answers their ids and
+/// messages.
 pub(super) async fn insert(
     transaction: &Transaction<'_>,
     incoming: &[Incoming<'_>],
+    keys: &[String],
     times: &[Timestamp],
 ) -> Result<Vec<(Uuid, Option<Uuid>)>, Error> {
     // A column is a function of an event.
@@ -60,7 +61,7 @@ pub(super) async fn insert(
                 &column(incoming, |next| next.event.kind.as_str()),
                 &column(incoming, |next| next.event.message_id),
                 &column(incoming, |next| next.event.recipient.as_str()),
-                &column(incoming, |next| key_of(&next.event.recipient)),
+                &keys,
                 &column(incoming, |next| next.event.effect.status.map(Status::rank)),
                 &column(incoming, |next| next.provider),
                 &text(|event| event.provider_message_id.as_deref()),

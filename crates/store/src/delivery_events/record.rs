@@ -49,24 +49,27 @@ pub async fn record(store: &Store, incoming: &[Incoming<'_>]) -> Result<Recorded
     // Before any number is drawn; readers of the feed wait for what follows.
     transaction.execute(&announce, &[]).await?;
     let times = times(&transaction, incoming).await?;
-    let new = insert(&transaction, incoming, &times).await?;
-    let known: HashMap<Uuid, &Incoming<'_>> = incoming.iter().map(|next| (next.id.0, next)).collect();
+    let keys: Vec<String> = incoming.iter().map(|next| key_of(&next.event.recipient)).collect();
+    let new = insert(&transaction, incoming, &keys, &times).await?;
+    let known: HashMap<Uuid, (&Incoming<'_>, &String)> =
+        incoming.iter().zip(&keys).map(|(next, key)| (next.id.0, (next, key))).collect();
     let mut moves = Vec::new();
     let mut causes = Vec::new();
     for (id, message) in &new {
-        let Some(next) = known.get(id) else { continue };
+        let Some(&(next, email_key)) = known.get(id) else { continue };
         let effect = next.event.effect;
         if let (Some(message), true) = (*message, effect.proves_sent) {
             moves.push(Move {
                 message,
                 tenant: next.tenant.0,
-                email_key: key_of(&next.event.recipient),
+                email_key: email_key.clone(),
                 status: effect.status.map(Status::rank),
             });
         }
         causes.extend(effect.suppression.map(|reason| Cause {
             tenant: next.tenant,
             email: &next.event.recipient,
+            email_key,
             reason,
             event: next.id,
         }));

@@ -24,6 +24,13 @@ pub struct Revision<'a> {
     pub event: &'a DeliveryEvent,
 }
 
+impl Revision<'_> {
+    /// Whether the event once moved its recipient further than it does now.
+    fn weakens(&self) -> bool {
+        self.stored.recipient_status > self.event.effect.status.map(Status::rank)
+    }
+}
+
 /// An address that stays suppressed for an event that no longer calls for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StillSuppressed {
@@ -75,14 +82,20 @@ pub async fn revise(
 ) -> Result<Vec<StillSuppressed>, Error> {
     let mut client = store.client().await?;
     let transaction = client.transaction().await?;
+    if revisions.iter().any(Revision::weakens) {
+        // An event that comes in now may find that it has nothing to add to a status that is about to be taken back.
+        transaction.batch_execute("lock table delivery_events in share row exclusive mode").await?;
+    }
     let rows = update(&transaction, tenant, provider, revisions).await?;
     apply(&transaction, &Move::of_linked(&rows)).await?;
     take_back(&transaction, tenant, &weakened(&rows, revisions)).await?;
+    let keys: Vec<String> = revisions.iter().map(|next| key_of(&next.event.recipient)).collect();
     let causes: Vec<Cause<'_>> = revisions
         .iter()
-        .filter_map(|Revision { stored, event }| {
-            let reason = event.effect.suppression?;
-            Some(Cause { tenant, email: &event.recipient, reason, event: EventId(stored.id) })
+        .zip(&keys)
+        .filter_map(|(Revision { stored, event }, email_key)| {
+            let (email, reason) = (&event.recipient, event.effect.suppression?);
+            Some(Cause { tenant, email, email_key, reason, event: EventId(stored.id) })
         })
         .collect();
     suppress(&transaction, &causes).await?;
@@ -95,7 +108,7 @@ pub async fn revise(
 fn weakened(rows: &[Row], revisions: &[Revision<'_>]) -> Vec<Uuid> {
     let weaker: HashSet<i64> = revisions
         .iter()
-        .filter(|Revision { stored, event }| stored.recipient_status > event.effect.status.map(Status::rank))
+        .filter(|revision| revision.weakens())
         .map(|revision| revision.stored.sequence)
         .collect();
     rows.iter()

@@ -43,7 +43,7 @@ with input as (
 ), fates as (
     select message_id, bool_and(suppressed) as all_left_out from people group by message_id
 ), fresh as (
-    insert into messages (id, tenant_id, status, sandbox, attempts, due_at, scheduled_at, envelope, subject, tags,
+    insert into messages (id, tenant_id, status, sandbox, attempts, due_at, asks, scheduled_at, envelope, subject, tags,
                           metadata, digest, created_at)
     select i.id, i.tenant_id,
            case when i.scheduled_at is not null then $17::smallint when f.all_left_out then $18::smallint
@@ -52,6 +52,7 @@ with input as (
            case when i.scheduled_at is not null or f.all_left_out then 0 else 1 end,
            case when i.scheduled_at is not null then i.scheduled_at when f.all_left_out then null
                 else now() + make_interval(secs => $16) end,
+           i.scheduled_at is null and not f.all_left_out,
            i.scheduled_at, i.envelope, i.subject, array(select json_array_elements_text(i.tags::json)),
            i.metadata, i.digest, i.created_at
     from input i join fates f on f.message_id = i.id

@@ -53,11 +53,11 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The condition of the index, to the letter. 20 is `sending`.
+    /// The condition of the index, to the letter.
     const fn condition(self) -> &'static str {
         match self {
-            Self::Sends => "due_at is not null and status <> 20",
-            Self::Questions => "due_at is not null and status = 20",
+            Self::Sends => "due_at is not null and not asks",
+            Self::Questions => "due_at is not null and asks",
         }
     }
 }
@@ -80,6 +80,7 @@ with picked as (
         attempts = m.attempts + case when p.status = $3::smallint or f.all_left_out then 0 else 1 end,
         look_ups = case when p.status = $3::smallint then m.look_ups else 0 end,
         due_at = case when f.all_left_out then null else now() + make_interval(secs => $2) end,
+        asks = true,
         updated_at = now()
     from picked p left join fates f on f.message_id = p.id
     where m.id = p.id and m.tenant_id = p.tenant_id

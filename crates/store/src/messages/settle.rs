@@ -1,8 +1,10 @@
 //! Moving statuses forward on the evidence of events.
 
+use std::collections::HashSet;
+
 use deadpool_postgres::Transaction;
 use domain::{EventKind, Status, TenantId};
-use futures_util::future::try_join4;
+use futures_util::future::try_join3;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -41,6 +43,27 @@ impl Move {
 pub(crate) const LOCK: &str =
     "select 1 from messages where id = any($1) and tenant_id = any($2) order by id for no key update";
 
+/// Of the messages that events name, those that have anything to gain: a recipient that goes forward, or no proof yet that
+/// it was sent. Most events tell nothing new (each open of a mail that was delivered), and cost no lock. What is read here
+/// without one can only have gone further forward since. Locked in the order of their ids, so that concurrent batches
+/// wait for each other in one direction only.
+const LOCK_GAINING: &str = "
+select m.id, m.status < $5::smallint as unproven
+from messages m
+where m.tenant_id = any($2) and m.id = any(array(
+    select t.message_id
+    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::smallint[]) as t(message_id, tenant_id, email_key, status)
+    cross join lateral (
+        select status from messages where id = t.message_id and tenant_id = t.tenant_id limit 1
+    ) m
+    left join lateral (
+        select status from recipients
+        where message_id = t.message_id and tenant_id = t.tenant_id and email_key = t.email_key limit 1
+    ) r on true
+    where m.status < $5::smallint or r.status < t.status
+))
+order by m.id for no key update";
+
 /// Each recipient that an event names: forward only.
 const RECIPIENTS: &str = "
 update recipients r set status = t.status
@@ -74,27 +97,57 @@ pub(crate) async fn apply(transaction: &Transaction<'_>, moves: &[Move]) -> Resu
     if moves.is_empty() {
         return Ok(());
     }
-    let messages: Vec<Uuid> = moves.iter().map(|next| next.message).collect();
-    let tenants: Vec<Uuid> = moves.iter().map(|next| next.tenant).collect();
-    let keys: Vec<&str> = moves.iter().map(|next| next.email_key.as_str()).collect();
-    let statuses: Vec<Option<i16>> = moves.iter().map(|next| next.status).collect();
-    let (lock, recipients, proven, settle) = try_join4(
-        transaction.prepare_cached(LOCK),
+    let all = Columns::of(moves.iter());
+    let sent = Status::Sent.rank();
+    let lock = transaction.prepare_cached(LOCK_GAINING).await?;
+    let gaining =
+        transaction.query(&lock, &[&all.messages, &all.tenants, &all.keys, &all.statuses, &sent]).await?;
+    if gaining.is_empty() {
+        return Ok(());
+    }
+    let unproven = gaining.iter().any(|row| row.get("unproven"));
+    let gaining: HashSet<Uuid> = gaining.iter().map(|row| row.get("id")).collect();
+    let Columns { messages, tenants, keys, statuses } =
+        Columns::of(moves.iter().filter(|next| gaining.contains(&next.message)));
+    let (recipients, proven, settle) = try_join3(
         transaction.prepare_cached(RECIPIENTS),
         transaction.prepare_cached(PROVEN),
         transaction.prepare_cached(MESSAGES),
     )
     .await?;
-    let (sent, suppressed) = (Status::Sent.rank(), Status::Suppressed.rank());
+    let suppressed = Status::Suppressed.rank();
     // Polled together, these go out in this order in one round trip; each sees what those before it did.
-    try_join4(
-        transaction.execute(&lock, &[&messages, &tenants]),
+    try_join3(
         transaction.execute(&recipients, &[&messages, &tenants, &keys, &statuses]),
-        transaction.execute(&proven, &[&messages, &tenants, &sent]),
+        async {
+            if unproven { transaction.execute(&proven, &[&messages, &tenants, &sent]).await } else { Ok(0) }
+        },
         transaction.execute(&settle, &[&messages, &tenants, &suppressed]),
     )
     .await?;
     Ok(())
+}
+
+/// Moves, turned from rows into columns.
+struct Columns<'a> {
+    messages: Vec<Uuid>,
+    tenants: Vec<Uuid>,
+    keys: Vec<&'a str>,
+    statuses: Vec<Option<i16>>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(moves: impl Iterator<Item = &'a Move>) -> Self {
+        let mut columns =
+            Self { messages: Vec::new(), tenants: Vec::new(), keys: Vec::new(), statuses: Vec::new() };
+        for next in moves {
+            columns.messages.push(next.message);
+            columns.tenants.push(next.tenant);
+            columns.keys.push(&next.email_key);
+            columns.statuses.push(next.status);
+        }
+        columns
+    }
 }
 
 /// Recipients whose status came from events: what the events that are left say.

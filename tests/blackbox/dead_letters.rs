@@ -264,7 +264,7 @@ async fn an_interrupted_replay_loses_nothing() {
     let variables = [("AMQP_URL", url.as_str())];
     let replay = cli::run(&variables, &["dead-letter", "replay", "--all", "--json"], "");
     let interrupt = async {
-        until("a replayed letter", async || raven.vhost.waiting("sends").await.len(), |count| *count > 0)
+        until("a replayed letter", async || raven.vhost.waiting("sends-large").await.len(), |count| *count > 0)
             .await;
         raven.proxies.rabbitmq.cut();
     };
@@ -272,7 +272,7 @@ async fn an_interrupted_replay_loses_nothing() {
     let _: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("no summary: {ended:?}"));
     let everywhere = async || {
         let mut found = Vec::new();
-        for queue in ["sends", "dead-letters"] {
+        for queue in ["sends-large", "dead-letters"] {
             let messages = raven.vhost.waiting(queue).await;
             let id = |message: &Value| message["properties"]["message_id"].as_str().unwrap().to_owned();
             found.extend(messages.iter().map(id));

@@ -6,6 +6,7 @@
 
 mod harness;
 
+mod any_order;
 mod commands;
 mod dead_letters;
 mod feed;
@@ -13,6 +14,7 @@ mod finding;
 mod history;
 mod idempotency;
 mod isolation;
+mod large_bodies;
 mod outage;
 mod outcomes;
 mod payloads;

@@ -7,14 +7,14 @@ use crate::harness::{Raven, http, wait::until};
 #[tokio::test]
 async fn queues_are_quorum_queues_with_limits() {
     let raven = Raven::start("queues_are_quorum_queues_with_limits").await;
-    for queue in ["sends", "events", "dead-letters", "unrouted"] {
+    for queue in ["sends", "sends-large", "events", "events-large", "dead-letters", "unrouted"] {
         // The management API learns of new queues a little later.
         let seen = until(queue, async || raven.vhost.queue(queue).await, Option::is_some).await.unwrap();
         assert_eq!((&seen["type"], &seen["durable"]), (&json!("quorum"), &json!(true)), "{seen}");
         let arguments = &seen["arguments"];
         assert!(arguments["x-delivery-limit"].as_u64().is_some_and(|limit| limit > 0), "{arguments}");
         assert_eq!(arguments["x-overflow"], "reject-publish", "{arguments}");
-        if ["sends", "events"].contains(&queue) {
+        if queue.starts_with("sends") || queue.starts_with("events") {
             assert_eq!(arguments["x-dead-letter-strategy"], "at-least-once", "{arguments}");
             assert!(arguments["x-dead-letter-exchange"].is_string(), "{arguments}");
         }

@@ -35,6 +35,10 @@ pub struct ConsumerSettings {
     pub batch: usize,
     /// Bytes of bodies after which a batch is closed.
     pub batch_bytes: usize,
+    /// Batches of large bodies in progress at once, beside the others.
+    pub large_lanes: usize,
+    /// Large deliveries on each of their channels.
+    pub large_prefetch: u16,
     /// How long an incomplete batch waits for company while others are arriving.
     pub linger: Duration,
 }
@@ -73,8 +77,12 @@ async fn session<H: Handler>(
 ) -> String {
     let mut lanes = JoinSet::new();
     let spawn = |lanes: &mut JoinSet<_>, number| {
+        // The last ones take large bodies.
+        let large = settings.queue.large_name().filter(|_| number >= settings.lanes);
         let lane = Lane {
             number,
+            source: large.unwrap_or(settings.queue.name()),
+            prefetch: if large.is_some() { settings.large_prefetch } else { settings.prefetch },
             settings: settings.clone(),
             handler: Arc::clone(&handler),
             dead_letters: dead_letters.clone(),
@@ -83,7 +91,7 @@ async fn session<H: Handler>(
         let connection = Arc::clone(&connection);
         lanes.spawn(async move { (number, AssertUnwindSafe(lane.run(&connection)).catch_unwind().await) });
     };
-    for number in 0..settings.lanes.max(1) {
+    for number in 0..settings.lanes + settings.large_lanes {
         spawn(&mut lanes, number);
     }
     // Lanes are never cut off: each ends by itself, after the batch that it has in hand.

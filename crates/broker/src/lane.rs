@@ -32,6 +32,9 @@ struct Held {
 
 pub(crate) struct Lane<H> {
     pub(crate) number: usize,
+    /// The queue at the broker.
+    pub(crate) source: &'static str,
+    pub(crate) prefetch: u16,
     pub(crate) settings: ConsumerSettings,
     pub(crate) handler: Arc<H>,
     pub(crate) dead_letters: Publisher,
@@ -62,9 +65,9 @@ impl<H: Handler> Lane<H> {
     }
 
     async fn consume(&self, channel: &Channel) -> Result<Consumer, lapin::Error> {
-        channel.basic_qos(self.settings.prefetch, BasicQosOptions::default()).await?;
-        let tag = format!("{}-{}", self.settings.queue.name(), self.number);
-        let queue = self.settings.queue.name().into();
+        channel.basic_qos(self.prefetch, BasicQosOptions::default()).await?;
+        let tag = format!("{}-{}", self.source, self.number);
+        let queue = self.source.into();
         channel.basic_consume(queue, tag.into(), BasicConsumeOptions::default(), FieldTable::default()).await
     }
 

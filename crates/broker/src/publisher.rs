@@ -250,7 +250,7 @@ pub(crate) async fn put(
     (properties, body): (BasicProperties, &[u8]),
     timeout: Duration,
 ) -> (Result<(), PublishError>, Result<(), String>) {
-    let (exchange, key) = queue.route();
+    let (exchange, key) = queue.route(body.len());
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
     let confirm =
         async { channel.basic_publish(exchange.into(), key.into(), options, body, properties).await?.await };

@@ -1,11 +1,17 @@
 //! Exchanges and queues: declared here, idempotently, by every process at every connection.
 //!
 //! ```text
-//! raven (direct) ── send ──► sends          raven.unrouted (fanout) ──► unrouted
-//!        │       └─ event ─► events                ▲
-//!        └─ alternate exchange ────────────────────┘
-//! raven.dead (direct) ── dead ──► dead-letters     ◄── sends, events (delivery limit)
+//! raven (direct) ─┬─ send ────────► sends           raven.unrouted (fanout) ──► unrouted
+//!        │        ├─ send-large ──► sends-large             ▲
+//!        │        ├─ event ───────► events                  │
+//!        │        └─ event-large ─► events-large            │
+//!        └─ alternate exchange ─────────────────────────────┘
+//! raven.dead (direct) ── dead ──► dead-letters     ◄── all four (delivery limit)
 //! ```
+//!
+//! The broker counts what a consumer may hold in messages, never in bytes. So that a backlog of large bodies does not
+//! fill the memory of a worker that holds hundreds of small ones, large bodies wait in a queue beside, of which few are
+//! held.
 //!
 //! All queues are quorum queues, since those fsync before they confirm and count deliveries. The delivery limit is
 //! always explicit: without one RabbitMQ 4 drops a message after 20 returns, and 3.x never. Dead lettering is
@@ -26,7 +32,10 @@ const DELIVERY_LIMIT: i32 = 500;
 /// Looking at parked messages counts as a delivery on RabbitMQ 4.0 to 4.2, and must never drop one.
 const PARKED_DELIVERY_LIMIT: i32 = 1_000_000;
 
-/// A queue.
+/// Bytes of a body up to which it is a small one: a group of a hundred events is.
+const SMALL: usize = 64 * 1024;
+
+/// A queue. What is to be sent and what is to be recorded have a second one beside, for large bodies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Queue {
     /// Messages to send.
@@ -39,6 +48,9 @@ pub enum Queue {
     Unrouted,
 }
 
+/// Every queue, the targets of dead lettering first, so that no source ever points at nothing.
+const ALL: [Queue; 4] = [Queue::Unrouted, Queue::DeadLetters, Queue::Sends, Queue::Events];
+
 impl Queue {
     /// Its name at the broker.
     pub const fn name(self) -> &'static str {
@@ -50,10 +62,26 @@ impl Queue {
         }
     }
 
-    /// The exchange and routing key that lead to it.
-    pub(crate) const fn route(self) -> (&'static str, &'static str) {
+    /// The name of the one beside it, for large bodies.
+    pub(crate) const fn large_name(self) -> Option<&'static str> {
         match self {
+            Self::Sends => Some("sends-large"),
+            Self::Events => Some("events-large"),
+            Self::DeadLetters | Self::Unrouted => None,
+        }
+    }
+
+    /// The queue to which a name at the broker belongs.
+    pub(crate) fn by_name(name: &str) -> Option<Self> {
+        ALL.into_iter().find(|queue| queue.name() == name || queue.large_name() == Some(name))
+    }
+
+    /// The exchange and routing key that lead a body of so many bytes to it.
+    pub(crate) const fn route(self, bytes: usize) -> (&'static str, &'static str) {
+        match self {
+            Self::Sends if bytes > SMALL => (EXCHANGE, "send-large"),
             Self::Sends => (EXCHANGE, "send"),
+            Self::Events if bytes > SMALL => (EXCHANGE, "event-large"),
             Self::Events => (EXCHANGE, "event"),
             Self::DeadLetters => (DEAD, "dead"),
             Self::Unrouted => (UNROUTED, ""),
@@ -97,20 +125,14 @@ pub async fn declare(channel: &Channel) -> Result<(), lapin::Error> {
     channel.exchange_declare(UNROUTED.into(), ExchangeKind::Fanout, durable, FieldTable::default()).await?;
     channel.exchange_declare(DEAD.into(), ExchangeKind::Direct, durable, FieldTable::default()).await?;
     channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Direct, durable, alternate).await?;
-    // The targets of dead lettering first, so that no source ever points at nothing.
-    for queue in [Queue::Unrouted, Queue::DeadLetters, Queue::Sends, Queue::Events] {
-        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-        let (exchange, key) = queue.route();
-        channel.queue_declare(queue.name().into(), options, queue.arguments()).await?;
-        channel
-            .queue_bind(
-                queue.name().into(),
-                exchange.into(),
-                key.into(),
-                QueueBindOptions::default(),
-                FieldTable::default(),
-            )
-            .await?;
+    for queue in ALL {
+        let large = queue.large_name().map(|name| (name, queue.route(SMALL + 1)));
+        for (name, (exchange, key)) in [(queue.name(), queue.route(0))].into_iter().chain(large) {
+            let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+            channel.queue_declare(name.into(), options, queue.arguments()).await?;
+            let (options, none) = (QueueBindOptions::default(), FieldTable::default());
+            channel.queue_bind(name.into(), exchange.into(), key.into(), options, none).await?;
+        }
     }
     Ok(())
 }

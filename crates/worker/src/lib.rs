@@ -133,7 +133,9 @@ fn sends(settings: &Settings) -> ConsumerSettings {
         lanes: settings.send_lanes,
         prefetch: 150,
         batch: 100,
-        batch_bytes: 32 * 1024 * 1024,
+        batch_bytes: 16 * 1024 * 1024,
+        large_lanes: 2,
+        large_prefetch: 2,
         linger: settings.linger,
     }
 }
@@ -145,6 +147,8 @@ fn webhooks(settings: &Settings) -> ConsumerSettings {
         prefetch: settings.event_prefetch,
         batch: settings.event_batch,
         batch_bytes: 8 * 1024 * 1024,
+        large_lanes: 1,
+        large_prefetch: 2,
         linger: std::time::Duration::from_millis(5),
     }
 }

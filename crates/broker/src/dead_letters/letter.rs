@@ -48,7 +48,7 @@ impl Letter {
         let said = |name| headers::text(&properties, name);
         Self {
             id: message_id(&properties).unwrap_or_else(|| name_of(&body)),
-            queue: said(QUEUE).or_else(|| Some(latest?.queue.clone())),
+            queue: said(QUEUE).or_else(|| Some(latest?.queue.clone())).map(plain),
             reason: said(REASON).unwrap_or_else(|| in_words(latest)),
             buried_at: said(BURIED_AT).or_else(died_at),
             deaths: deaths.iter().fold(0, |sum: u64, death| sum.saturating_add(death.count)),
@@ -71,8 +71,7 @@ impl Letter {
 
     /// The queue that it can go back to.
     pub(super) fn origin(&self) -> Option<Queue> {
-        let name = self.queue.as_deref()?;
-        [Queue::Sends, Queue::Events].into_iter().find(|queue| queue.name() == name)
+        Queue::by_name(self.queue.as_deref()?).filter(|queue| matches!(queue, Queue::Sends | Queue::Events))
     }
 
     /// What it had when it was first published. Headers that the broker understands stay out: some versions act on an
@@ -104,6 +103,11 @@ fn message_id(properties: &BasicProperties) -> Option<String> {
 fn name_of(body: &[u8]) -> String {
     let digest = Sha256::digest(body);
     digest.iter().take(8).fold("unnamed-".to_owned(), |name, byte| format!("{name}{byte:02x}"))
+}
+
+/// The name of the queue beside which a large body waited.
+fn plain(name: String) -> String {
+    Queue::by_name(&name).map_or(name, |queue| queue.name().to_owned())
 }
 
 fn in_words(latest: Option<&Death>) -> String {

@@ -1,6 +1,6 @@
 //! How much memory the worker holds, whatever waits for it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -90,13 +90,18 @@ async fn working(
     settle(&session.client).await?;
     let (mut worker, _) = installation.start("raven-worker")?;
     watch::begun(broker, bodies, &mut worker).await?;
-    let until = tokio::time::Instant::now() + time;
-    while tokio::time::Instant::now() < until && broker.waiting(EVENTS).await? > 0 {
+    let count = session.client.prepare("select count(*) from delivery_events").await?;
+    let until = Instant::now() + time;
+    let recorded = loop {
         worker.check()?;
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+        let row = session.client.query_one(&count, &[]).await?;
+        let recorded = usize::try_from(row.get::<_, i64>(0))?;
+        if recorded >= waiting || Instant::now() >= until {
+            break recorded;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    };
     let memory = usage::memory(worker.pid());
     worker.stop().await?;
-    let row = session.client.query_one("select count(*) from delivery_events", &[]).await?;
-    Ok((usize::try_from(row.get::<_, i64>(0))?, memory))
+    Ok((recorded, memory))
 }

@@ -50,16 +50,18 @@ pub(crate) async fn run(
     options: &Options,
     interrupted: impl Future<Output = std::io::Result<()>>,
 ) -> Result<()> {
-    let installation = Installation::create(&options.servers).await?;
+    let mut installation = Installation::open(&options.servers).await?;
     let outcome = tokio::select! {
-        outcome = measure(options, &installation) => outcome,
+        outcome = measure(options, &mut installation) => outcome,
         signal = interrupted => signal.map_err(Into::into).and_then(|()| bail!("interrupted")),
     };
     installation.remove().await?;
     outcome
 }
 
-async fn measure(options: &Options, installation: &Installation) -> Result<()> {
+async fn measure(options: &Options, installation: &mut Installation) -> Result<()> {
+    installation.prepare().await?;
+    let installation = &*installation;
     println!("{}", facts::line(&installation.servers, &options.profile).await?);
     declare(installation).await?;
     let wanted = |part| options.only.is_none_or(|only| only == part);

@@ -35,24 +35,27 @@ pub(crate) struct Installation {
 }
 
 impl Installation {
-    /// Makes one. Should that fail halfway, the next run clears away what is there.
-    pub(crate) async fn create(options: &servers::Options) -> Result<Self> {
-        let servers = Servers::open(options).await?;
-        servers.create_vhost(VHOST).await?;
-        servers.create_database(TEMPLATE, "template0").await?;
+    /// Finds the servers.
+    pub(crate) async fn open(options: &servers::Options) -> Result<Self> {
         let key = STANDARD.encode([Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat());
-        let mut this = Self {
-            servers,
+        Ok(Self {
+            servers: Servers::open(options).await?,
             tenant: Uuid::nil(),
             programs: options.programs.clone(),
             logs: options.logs.clone(),
             keys: format!("bench:{key}"),
-        };
-        this.raven(&["migrate"]).await?;
+        })
+    }
+
+    /// Makes what measurements need, in the place of what a run before may have left behind.
+    pub(crate) async fn prepare(&mut self) -> Result<()> {
+        self.servers.create_vhost(VHOST).await?;
+        self.servers.create_database(TEMPLATE, "template0").await?;
+        self.raven(&["migrate"]).await?;
         let created: Value =
-            serde_json::from_str(&this.raven(&["tenant", "create", "Bench", "--json"]).await?)?;
-        this.tenant = created["tenantId"].as_str().and_then(|id| id.parse().ok()).context("no tenant id")?;
-        Ok(this)
+            serde_json::from_str(&self.raven(&["tenant", "create", "Bench", "--json"]).await?)?;
+        self.tenant = created["tenantId"].as_str().and_then(|id| id.parse().ok()).context("no tenant id")?;
+        Ok(())
     }
 
     /// Takes it all away.

@@ -14,6 +14,7 @@ mod http;
 mod installation;
 mod memory;
 mod process;
+mod progress;
 mod queue;
 mod report;
 mod servers;

@@ -1,12 +1,13 @@
 //! How much memory the worker holds, whatever waits for it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
 use crate::corpus::{Corpus, Shape};
 use crate::drain::{settle, watch};
 use crate::installation::Installation;
+use crate::progress;
 use crate::queue::{Broker, EVENTS};
 use crate::report::{Bound, Goal, Table};
 use crate::usage::{self, Memory};
@@ -28,11 +29,18 @@ pub(crate) struct Effort {
 /// Measures an idle worker, and one before which few and many events wait in each of these shapes.
 pub(crate) async fn run(installation: &Installation, effort: Effort, shapes: &[Shape]) -> Result<Vec<Goal>> {
     println!("\nMemory of the worker");
-    let mut table = Table::new(["", "resident MiB", "peak MiB"]);
+    let mut table = Table::new(["", "recorded meanwhile", "resident MiB", "peak MiB"]);
     let mut goals = Vec::new();
-    let mut add = |what: String, memory: Memory| {
+    let mut add = |what: String, (recorded, memory): (usize, Memory)| {
+        progress::done();
         let mib = |kib: u64| f64::from(u32::try_from(kib).unwrap_or(u32::MAX)) / 1024.0;
-        table.add([what.clone(), format!("{:.1}", mib(memory.resident)), format!("{:.1}", mib(memory.peak))]);
+        let recorded = recorded.to_string();
+        table.add([
+            what.clone(),
+            recorded,
+            format!("{:.1}", mib(memory.resident)),
+            format!("{:.1}", mib(memory.peak)),
+        ]);
         let what = format!("worker's peak memory: {what}");
         goals.push(Goal { what, measured: mib(memory.peak), bound: Bound::Below(PEAK), unit: "MiB" });
     };
@@ -40,8 +48,10 @@ pub(crate) async fn run(installation: &Installation, effort: Effort, shapes: &[S
     let broker = installation.broker().await?;
     for waiting in effort.waiting {
         for shape in shapes {
-            let memory = working(installation, &broker, *shape, (waiting, effort.time)).await?;
-            add(format!("{waiting} waiting, {}", shape.name()), memory);
+            let what = format!("{waiting} waiting, {}", shape.name());
+            progress::doing(&what);
+            let found = working(installation, &broker, *shape, (waiting, effort.time)).await?;
+            add(what, found);
         }
     }
     broker.purge(EVENTS).await?;
@@ -49,22 +59,23 @@ pub(crate) async fn run(installation: &Installation, effort: Effort, shapes: &[S
     Ok(goals)
 }
 
-async fn idle(installation: &Installation) -> Result<Memory> {
+async fn idle(installation: &Installation) -> Result<(usize, Memory)> {
     let _session = installation.fresh_database().await?;
     let (worker, _) = installation.start_ready("raven-worker").await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let memory = usage::memory(worker.pid());
     worker.stop().await?;
-    Ok(memory)
+    Ok((0, memory))
 }
 
-/// Lets the worker begin on what waits, for a while; the rest is thrown away.
+/// Lets the worker begin on what waits, for a while; the rest is thrown away. Answers how many events it has
+/// recorded, too.
 async fn working(
     installation: &Installation,
     broker: &Broker,
     shape: Shape,
     (waiting, time): (usize, Duration),
-) -> Result<Memory> {
+) -> Result<(usize, Memory)> {
     let session = installation.fresh_database().await?;
     broker.purge(EVENTS).await?;
     let mut bodies = 0;
@@ -79,12 +90,18 @@ async fn working(
     settle(&session.client).await?;
     let (mut worker, _) = installation.start("raven-worker")?;
     watch::begun(broker, bodies, &mut worker).await?;
-    let until = tokio::time::Instant::now() + time;
-    while tokio::time::Instant::now() < until && broker.waiting(EVENTS).await? > 0 {
+    let count = session.client.prepare("select count(*) from delivery_events").await?;
+    let until = Instant::now() + time;
+    let recorded = loop {
         worker.check()?;
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+        let row = session.client.query_one(&count, &[]).await?;
+        let recorded = usize::try_from(row.get::<_, i64>(0))?;
+        if recorded >= waiting || Instant::now() >= until {
+            break recorded;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    };
     let memory = usage::memory(worker.pid());
     worker.stop().await?;
-    Ok(memory)
+    Ok((recorded, memory))
 }

@@ -23,6 +23,8 @@ pub(crate) const EVENTS: &str = "events";
 pub(crate) const DEAD_LETTERS: &str = "dead-letters";
 /// As many channels as ingest publishes on by default.
 const CHANNELS: usize = 4;
+/// How long a queue may take to be as expected, and how often to look.
+const LIMIT: (Duration, Duration) = (Duration::from_secs(30), Duration::from_millis(20));
 /// Publishes in flight while a queue is filled.
 const FILL: usize = 512;
 /// Delivery mode of a persistent message (AMQP 0-9-1, section 1.8, `delivery-mode`).
@@ -63,16 +65,18 @@ impl Broker {
         Ok(usize::try_from(found.message_count())?)
     }
 
-    /// Empties a queue.
+    /// Empties a queue, also of what is still on its way into it.
     pub(crate) async fn purge(&self, queue: &str) -> Result<()> {
-        self.channel.queue_purge(queue.into(), QueuePurgeOptions::default()).await?;
-        self.holds(queue, 0).await
+        until(&format!("an empty queue {queue}"), LIMIT, async || {
+            self.channel.queue_purge(queue.into(), QueuePurgeOptions::default()).await?;
+            Ok((self.waiting(queue).await? == 0).then_some(()))
+        })
+        .await
     }
 
     /// Waits until a queue holds exactly so many messages.
     pub(crate) async fn holds(&self, queue: &str, count: usize) -> Result<()> {
-        let limit = (Duration::from_secs(30), Duration::from_millis(20));
-        until(&format!("{count} messages in {queue}"), limit, async || {
+        until(&format!("{count} messages in {queue}"), LIMIT, async || {
             Ok((self.waiting(queue).await? == count).then_some(()))
         })
         .await

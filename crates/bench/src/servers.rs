@@ -81,13 +81,7 @@ impl Servers {
 
     /// The URL of a database.
     pub(crate) fn database_url(&self, name: &str) -> String {
-        let (base, query) = self
-            .postgres
-            .split_once('?')
-            .map_or((&*self.postgres, None), |(base, query)| (base, Some(query)));
-        let (_, after) = base.split_once("://").unwrap_or(("", base));
-        let server = &base[..base.len() - after.find('/').map_or(0, |slash| after.len() - slash)];
-        query.map_or_else(|| format!("{server}/{name}"), |query| format!("{server}/{name}?{query}"))
+        with_database(&self.postgres, name)
     }
 
     /// Creates a database, in the place of one that a run before left behind.
@@ -142,5 +136,29 @@ impl Servers {
     /// What the management API says at a path.
     pub(crate) async fn ask(&self, path: &str) -> Result<Value> {
         serde_json::from_str(&self.management.succeed("GET", path, "").await?).context("no JSON")
+    }
+}
+
+/// The same URL with another database.
+fn with_database(url: &str, name: &str) -> String {
+    let (base, query) = url.find('?').map_or((url, ""), |at| url.split_at(at));
+    let host = base.find("://").map_or(0, |at| at + 3);
+    let server = base[host..].find('/').map_or(base, |at| &base[..host + at]);
+    format!("{server}/{name}{query}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_database;
+
+    #[test]
+    fn the_database_of_a_url_is_replaced_and_nothing_else() {
+        for (url, expected) in [
+            ("postgres://u:p@h:1/postgres", "postgres://u:p@h:1/raven"),
+            ("postgres://u:p@h:1", "postgres://u:p@h:1/raven"),
+            ("postgres://h/a?sslmode=disable", "postgres://h/raven?sslmode=disable"),
+        ] {
+            assert_eq!(with_database(url, "raven"), expected);
+        }
     }
 }

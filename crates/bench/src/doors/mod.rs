@@ -13,6 +13,7 @@ use bytes::Bytes;
 use self::subject::{Figures, Subject};
 use crate::corpus::{Corpus, GROUP, Shape};
 use crate::installation::Installation;
+use crate::progress;
 use crate::queue::{Broker, EVENTS};
 use crate::report::{Bound, Goal, Table};
 use crate::spent::Meter;
@@ -81,7 +82,9 @@ async fn measure(
     effort: Effort,
 ) -> Result<()> {
     for round in 0..effort.rounds {
-        for (_, subject, figures) in subjects.iter_mut() {
+        for (name, subject, figures) in subjects.iter_mut() {
+            let number = round + 1;
+            progress::doing(&format!("{name}, {connections} at once, round {number} of {}", effort.rounds));
             if round == 0 {
                 figures.clear();
             }
@@ -92,6 +95,7 @@ async fn measure(
             figures.push(subject.measure((broker, meter), bodies, connections, times).await?);
         }
     }
+    progress::done();
     Ok(())
 }
 

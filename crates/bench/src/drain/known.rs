@@ -38,7 +38,7 @@ pub(crate) async fn insert(client: &Client, tenant: Uuid, corpus: &Corpus) -> Re
 }
 
 /// Where each message stands when all of its events have been recorded.
-fn statuses(corpus: &Corpus) -> HashMap<Uuid, i16> {
+pub(super) fn statuses(corpus: &Corpus) -> HashMap<Uuid, i16> {
     let mut statuses: HashMap<Uuid, i16> =
         corpus.copies().filter_map(|copy| Some((copy.message?, SENT))).collect();
     for event in &corpus.events {
@@ -67,4 +67,22 @@ pub(super) async fn verify(client: &Client, corpus: &Corpus) -> Result<()> {
     let found: BTreeMap<i16, i64> = found.iter().map(|row| (row.get(0), row.get(1))).collect();
     ensure!(found == expected, "messages by status are {found:?} instead of {expected:?}");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_message_stands_where_its_most_serious_event_moves_it() {
+        let corpus = Corpus::new(2000);
+        let statuses = statuses(&corpus);
+        assert_eq!(statuses.len(), corpus.copies().count());
+        let found: BTreeMap<i16, usize> = statuses.values().fold(BTreeMap::new(), |mut all, status| {
+            *all.entry(*status).or_default() += 1;
+            all
+        });
+        // Every message has an outcome here, so none stays where it was.
+        assert_eq!(found.keys().copied().collect::<Vec<_>>(), [50, 60, 80, 90, 100]);
+    }
 }

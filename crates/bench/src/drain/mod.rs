@@ -12,6 +12,7 @@ use tokio_postgres::Client;
 pub(crate) use self::known::insert as insert_known;
 use crate::corpus::{Corpus, Shape};
 use crate::installation::Installation;
+use crate::progress;
 use crate::queue::{Broker, DEAD_LETTERS, EVENTS};
 use crate::report::{Bound, Goal, Table};
 use crate::spent::{Meter, Spent};
@@ -49,15 +50,18 @@ pub(crate) async fn run(
     let meter = Meter::find(&installation.servers).await?;
     let mut workers: Vec<(Shape, Vec<Drained>)> = shapes.iter().map(|shape| (*shape, Vec::new())).collect();
     let mut plain: [Vec<Drained>; 2] = [Vec::new(), Vec::new()];
-    for _ in 0..rounds {
+    for round in 1..=rounds {
         for (shape, results) in &mut workers {
+            progress::doing(&format!("worker, {}, round {round} of {rounds}", shape.name()));
             results.push(by_worker(installation, (&broker, meter), &corpus, *shape).await?);
         }
         for (connections, results) in (1..).zip(&mut plain) {
+            progress::doing(&format!("plain SQL, connections: {connections}, round {round} of {rounds}"));
             let (time, spent) = plain::run(installation, meter, &corpus, connections).await?;
             results.push(Drained { time, spent, memory: Memory::default() });
         }
     }
+    progress::done();
     let mut table = Table::new([
         "",
         "events/s",

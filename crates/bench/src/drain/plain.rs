@@ -168,3 +168,28 @@ fn text(json: &str, name: &str) -> Option<String> {
     let value = fields.get(name).or_else(|| fields.get(other))?.as_str()?;
     (!value.is_empty()).then(|| value.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_has_a_row_for_each_event_and_moves_each_message_once() {
+        let corpus = Corpus::new(1000);
+        let batch = Batch::of(&corpus.events);
+        let columns = batch.texts.iter().map(Vec::len).chain([batch.ids.len(), batch.raw.len()]);
+        assert!(columns.into_iter().all(|rows| rows == 1000));
+        let (ids, statuses) = &batch.moved;
+        assert!(ids.is_sorted_by(|one, next| one < next));
+        assert_eq!(ids.len(), statuses.len());
+        assert_eq!(ids.len(), known::statuses(&corpus).len());
+    }
+
+    #[test]
+    fn columns_are_read_from_the_event() {
+        let json = r#"{"smtp_reply": "sent (250)", "geo": "", "ip": "192.0.2.7"}"#;
+        assert_eq!(text(json, "comment").as_deref(), Some("sent (250)"));
+        assert_eq!(text(json, "ip").as_deref(), Some("192.0.2.7"));
+        assert_eq!(text(json, "geo"), None);
+    }
+}

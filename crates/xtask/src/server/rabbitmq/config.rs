@@ -117,6 +117,12 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_measured_has_the_limits_of_a_server() {
+        let limits = |purpose| files(purpose, &PORTS)[0].1.contains("vm_memory_high_watermark");
+        assert!(limits(Purpose::Up) && limits(Purpose::Test) && !limits(Purpose::Bench));
+    }
+
+    #[test]
     fn nothing_of_a_node_lies_outside_its_home() {
         let mut command = Command::new("true");
         node().environment(&PORTS, &mut command);

@@ -3,10 +3,12 @@
 -- Numbers are given out before their rows are committed, so a reader that takes what it sees would pass over rows that
 -- commit late. Each transaction that writes events therefore first announces, by a lock that ends with it, the last
 -- number that was given out before it began: all that it will use are greater. The lock's key is that number below
--- 0x5241 << 48, where no other advisory lock of this schema is.
-create function announce_events() returns void language sql volatile as $$
-    select pg_advisory_xact_lock_shared((21057::bigint << 48) | last_value) from delivery_event_sequence
-$$;
+-- 0x5241 << 48, where no other advisory lock of this schema is. Answers so many numbers, in their order.
+create function draw_event_numbers(count integer) returns setof bigint language plpgsql volatile as $$
+begin
+    perform pg_advisory_xact_lock_shared((21057::bigint << 48) | last_value) from delivery_event_sequence;
+    return query select nextval('delivery_event_sequence') from generate_series(1, count);
+end $$;
 
 -- The number up to which every event that will ever be is visible to statements that begin after this one. What was
 -- given out is read before the announcements: a transaction that announces itself in between writes above it.

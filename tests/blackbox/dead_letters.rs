@@ -264,8 +264,12 @@ async fn an_interrupted_replay_loses_nothing() {
     let variables = [("AMQP_URL", url.as_str())];
     let replay = cli::run(&variables, &["dead-letter", "replay", "--all", "--json"], "");
     let interrupt = async {
-        until("a replayed letter", async || raven.vhost.waiting("sends-large").await.len(), |count| *count > 0)
-            .await;
+        until(
+            "a replayed letter",
+            async || raven.vhost.waiting("sends-large").await.len(),
+            |count| *count > 0,
+        )
+        .await;
         raven.proxies.rabbitmq.cut();
     };
     let (ended, ()) = tokio::join!(replay, interrupt);

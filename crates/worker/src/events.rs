@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::bisect::bisect;
 
 /// Items that are recorded in one transaction. A body of 10 MiB may have millions; this bounds memory and time.
-const SLICE: usize = 1000;
+const SLICE: usize = 2000;
 /// Tries of a transaction that meets others, and the pause in between.
 const TRIES: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(20);

@@ -146,7 +146,7 @@ fn webhooks(settings: &Settings) -> ConsumerSettings {
         lanes: settings.event_lanes,
         prefetch: settings.event_prefetch,
         batch: settings.event_batch,
-        batch_bytes: 8 * 1024 * 1024,
+        batch_bytes: 512 * 1024,
         large_lanes: 1,
         large_prefetch: 2,
         linger: std::time::Duration::from_millis(5),

@@ -19,7 +19,7 @@ pub struct Filter {
 /// **Every event exactly once**, for a reader that goes on from the last sequence it was given. Numbers are given out
 /// before their rows are committed, so rows may become visible in another order than their numbers'; a reader that took
 /// whatever it saw would pass over those that commit late. Therefore each writer announces, before it draws a number
-/// and until its transaction ends, the last number that was drawn before (`announce_events()` in `migrations/`), and
+/// and until its transaction ends, the last number that was drawn before (`draw_event_numbers()` in `migrations/`), and
 /// this reads no further than the lowest announcement (`event_feed_horizon()`): below it nothing is still to come. The
 /// horizon is asked for in a statement of its own, so that the rows are read with a later snapshot: what a writer
 /// committed before its announcement vanished is in it. Sequences never change, so nothing is repeated; they have gaps,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::find::{FOUND, JOINS};
+use super::find::FOUND;
 use crate::messages::{Move, apply};
 use crate::{Error, Store};
 
@@ -39,7 +39,7 @@ static PAGE_OF_UNLINKED: LazyLock<String> = LazyLock::new(|| {
       and (received_at, tenant_id, fingerprint) < ($2, $3, $4)
     order by received_at desc, tenant_id desc, fingerprint desc limit $5
 ), found as materialized (
-    select i.tenant_id, i.fingerprint, i.occurred_at, {FOUND} as message_id from i {JOINS}
+    select i.tenant_id, i.fingerprint, i.occurred_at, {FOUND} as message_id from i
 ), linked as (
     update delivery_events e set message_id = f.message_id
     from found f

@@ -8,7 +8,7 @@ use domain::{DeliveryEvent, EventId, Status, TenantId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::insert::insert;
+use super::insert::{Entry, insert};
 use crate::messages::{Move, apply};
 use crate::suppressions::{Cause, suppress};
 use crate::{Error, Store};
@@ -44,41 +44,67 @@ pub async fn record(store: &Store, incoming: &[Incoming<'_>]) -> Result<Recorded
         return Ok(Recorded::default());
     }
     let mut client = store.client().await?;
-    let announce = client.prepare_cached("select announce_events()").await?;
     let transaction = client.transaction().await?;
-    // Before any number is drawn; readers of the feed wait for what follows.
-    transaction.execute(&announce, &[]).await?;
+    let numbers = numbers(&transaction, incoming.len()).await?;
     let times = times(&transaction, incoming).await?;
     let keys: Vec<String> = incoming.iter().map(|next| key_of(&next.event.recipient)).collect();
-    let new = insert(&transaction, incoming, &keys, &times).await?;
-    let known: HashMap<Uuid, (&Incoming<'_>, &String)> =
-        incoming.iter().zip(&keys).map(|(next, key)| (next.id.0, (next, key))).collect();
-    let mut moves = Vec::new();
-    let mut causes = Vec::new();
-    for (id, message) in &new {
-        let Some(&(next, email_key)) = known.get(id) else { continue };
-        let effect = next.event.effect;
-        if let (Some(message), true) = (*message, effect.proves_sent) {
-            moves.push(Move {
-                message,
-                tenant: next.tenant.0,
-                email_key: email_key.clone(),
-                status: effect.status.map(Status::rank),
-            });
-        }
-        causes.extend(effect.suppression.map(|reason| Cause {
-            tenant: next.tenant,
-            email: &next.event.recipient,
-            email_key,
-            reason,
-            event: next.id,
-        }));
-    }
-    apply(&transaction, &moves).await?;
-    suppress(&transaction, &causes).await?;
+    // Numbers are in the order of arrival, rows in that of the unique key.
+    let mut entries: Vec<Entry<'_>> = incoming
+        .iter()
+        .zip(keys.iter().zip(times).zip(numbers))
+        .map(|(incoming, ((email_key, at), sequence))| Entry { incoming, email_key, at, sequence })
+        .collect();
+    entries.sort_unstable_by_key(|entry| {
+        (entry.incoming.tenant, entry.incoming.event.fingerprint, entry.at, entry.sequence)
+    });
+    let new = insert(&transaction, &entries).await?;
+    let known: HashMap<i64, &Entry<'_>> = entries.iter().map(|entry| (entry.sequence, entry)).collect();
+    let new: Vec<(&Entry<'_>, Option<Uuid>)> =
+        new.into_iter().filter_map(|(sequence, message)| Some((*known.get(&sequence)?, message))).collect();
+    apply(&transaction, &moves(&new)).await?;
+    suppress(&transaction, &causes(&new)).await?;
     transaction.commit().await?;
     let unlinked = new.iter().filter(|(_, message)| message.is_none()).count();
     Ok(Recorded { new: new.len(), unlinked })
+}
+
+/// What new events do to their messages.
+fn moves(new: &[(&Entry<'_>, Option<Uuid>)]) -> Vec<Move> {
+    new.iter()
+        .filter(|(entry, _)| entry.incoming.event.effect.proves_sent)
+        .filter_map(|(entry, message)| {
+            Some(Move {
+                message: (*message)?,
+                tenant: entry.incoming.tenant.0,
+                email_key: entry.email_key.to_owned(),
+                status: entry.incoming.event.effect.status.map(Status::rank),
+            })
+        })
+        .collect()
+}
+
+/// Whom new events put on the suppression list.
+fn causes<'a>(new: &[(&Entry<'a>, Option<Uuid>)]) -> Vec<Cause<'a>> {
+    new.iter()
+        .filter_map(|(entry, _)| {
+            let Incoming { id, tenant, event, .. } = entry.incoming;
+            let reason = event.effect.suppression?;
+            Some(Cause {
+                tenant: *tenant,
+                email: &event.recipient,
+                email_key: entry.email_key,
+                reason,
+                event: *id,
+            })
+        })
+        .collect()
+}
+
+/// Announces to readers of the feed that events are about to be written, and draws a number for each.
+async fn numbers(transaction: &Transaction<'_>, count: usize) -> Result<Vec<i64>, Error> {
+    let statement = transaction.prepare_cached("select draw_event_numbers($1)").await?;
+    let count = i32::try_from(count).unwrap_or(i32::MAX);
+    Ok(transaction.query(&statement, &[&count]).await?.iter().map(|row| row.get(0)).collect())
 }
 
 /// The time under which each event is stored. One that names none gets the time at which it, or an earlier copy of

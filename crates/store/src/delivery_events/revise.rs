@@ -10,7 +10,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::Archived;
-use super::find::{FOUND, JOINS};
+use super::find::FOUND;
 use crate::messages::{Move, apply, take_back};
 use crate::suppressions::{Cause, suppress};
 use crate::{Error, Store};
@@ -55,7 +55,7 @@ static REVISE: LazyLock<String> = LazyLock::new(|| {
     select i.*, {FOUND} as message_id,
            exists (select 1 from delivery_events o where o.tenant_id = i.tenant_id and o.fingerprint = i.fingerprint)
                or row_number() over (partition by i.fingerprint order by i.sequence) > 1 as taken
-    from i {JOINS}
+    from i
 )
 update delivery_events e
 set fingerprint = case when n.taken then e.fingerprint else n.fingerprint end,

@@ -1,28 +1,38 @@
-//! Publishing with confirms: pipelined, over several channels, one publishing task each.
+//! Publishing with confirms: pipelined, over several channels, from whichever task asks.
 //!
-//! One task for each channel, since lapin numbers a publish and writes its frames under two locks: two tasks on one
-//! channel could get each other's confirms.
+//! lapin numbers a publish and writes its frames under two locks, so two tasks on one channel could get each other's
+//! confirms. Both happen when the publish is first polled: that first poll is made here, one at a time for each channel.
+//! What follows is waiting, which any task may do, so no other task stands between a caller and its confirm.
 
+mod flight;
+mod line;
+mod meters;
+mod put;
+
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::types::{AMQPValue, FieldTable};
-use lapin::{BasicProperties, Channel, Confirmation, Connection};
-use tokio::sync::{Mutex, mpsc, oneshot, watch};
-use tokio::task::JoinSet;
+use futures_util::future::try_join_all;
+use lapin::Connection;
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::flight::{Flight, Flying, see_off};
+use self::line::{Line, Message};
+use self::meters::Meters;
+pub(crate) use self::put::{open, put};
 use crate::supervisor::Supervisor;
-use crate::{BrokerUrl, Queue, State, headers};
+use crate::{BrokerUrl, Queue, State};
 
-/// Publishes in flight on one channel, and as many again that wait. lapin's bookkeeping is linear in this number.
+/// Publishes in flight on one channel. lapin's bookkeeping is linear in this number.
 const IN_FLIGHT: usize = 1024;
+/// How long a publish waits for the channels of a connection that has only just been made.
+const OPENING: Duration = Duration::from_secs(1);
 
 /// How a publisher works.
 #[derive(Debug, Clone)]
@@ -70,18 +80,22 @@ pub enum PublishError {
     Unconfirmed,
 }
 
-struct Job {
-    publication: Publication,
-    reply: oneshot::Sender<Result<(), PublishError>>,
-}
+/// What became of a publish.
+pub(crate) type Answer = Result<(), PublishError>;
+/// The channels of the present connection.
+type Lines = Option<Arc<[Line]>>;
 
 /// A handle on the publishing connection; clones share it.
 #[derive(Clone)]
 pub struct Publisher {
-    lanes: Arc<[mpsc::Sender<Job>]>,
+    lines: watch::Receiver<Lines>,
     next: Arc<AtomicUsize>,
+    /// Bounds what is in flight, also for callers that have gone.
+    room: Arc<Semaphore>,
+    strays: mpsc::UnboundedSender<Flying>,
     state: watch::Receiver<State>,
     timeout: Duration,
+    meters: Arc<Meters>,
 }
 
 impl Publisher {
@@ -93,64 +107,77 @@ impl Publisher {
         shutdown: CancellationToken,
     ) -> Self {
         let (sender, state) = watch::channel(State::Down("starting".to_owned()));
-        let (lanes, queues): (Vec<_>, Vec<_>) =
-            (0..settings.channels.max(1)).map(|_| mpsc::channel(IN_FLIGHT)).unzip();
-        let queues: Vec<_> = queues.into_iter().map(|queue| Arc::new(Mutex::new(queue))).collect();
-        let supervisor =
-            Supervisor { url, name: settings.name, state: Arc::new(sender), shutdown: shutdown.clone() };
-        let timeout = settings.timeout;
+        let (opened, lines) = watch::channel(None);
+        let (strays, lost_sight_of) = mpsc::unbounded_channel();
+        let channels = settings.channels.max(1);
+        let room = Arc::new(Semaphore::new(IN_FLIGHT * channels));
+        let session = Session {
+            channels,
+            timeout: settings.timeout,
+            opened: Arc::new(opened),
+            room: Arc::clone(&room),
+            shutdown: shutdown.clone(),
+        };
+        tracker.spawn(see_off(lost_sight_of, shutdown.clone()));
+        let supervisor = Supervisor { url, name: settings.name, state: Arc::new(sender), shutdown };
         tracker.spawn(supervisor.run(move |connection, lost| {
-            let (queues, shutdown) = (queues.clone(), shutdown.clone());
+            let session = session.clone();
             async move {
-                tokio::select! {
-                    why = session(connection, queues, timeout, shutdown) => why,
+                let why = tokio::select! {
+                    why = session.run(&connection) => why,
                     // Nobody publishes on a connection that is known to be lost, so no publish would notice it.
                     () = lost.cancelled() => "the connection was lost".to_owned(),
-                }
+                };
+                session.opened.send_replace(None);
+                why
             }
         }));
-        Self { lanes: lanes.into(), next: Arc::default(), state, timeout }
+        let timeout = settings.timeout;
+        Self { lines, next: Arc::default(), room, strays, state, timeout, meters: Arc::default() }
     }
 
     /// Publishes, and waits for the confirm. Nothing is queued while the broker is away or blocked.
     pub async fn publish(&self, publication: Publication) -> Result<(), PublishError> {
-        let queue = publication.queue.name();
+        let queue = publication.queue;
         let started = tokio::time::Instant::now();
         let result = self.attempt(publication).await;
-        let outcome = match &result {
-            Ok(()) => "confirmed",
-            Err(PublishError::Down) => "down",
-            Err(PublishError::Blocked) => "blocked",
-            Err(PublishError::Busy) => "busy",
-            Err(PublishError::Refused) => "refused",
-            Err(PublishError::Unconfirmed) => "unconfirmed",
-        };
-        metrics::counter!("raven_publishes_total", "queue" => queue, "outcome" => outcome).increment(1);
-        metrics::histogram!("raven_publish_seconds", "queue" => queue)
-            .record(started.elapsed().as_secs_f64());
+        self.meters.note(queue, &result, started.elapsed());
         result
     }
 
-    async fn attempt(&self, publication: Publication) -> Result<(), PublishError> {
+    async fn attempt(&self, publication: Publication) -> Answer {
         match &*self.state.borrow() {
             State::Up => {}
             State::Blocked(_) => return Err(PublishError::Blocked),
             State::Down(_) => return Err(PublishError::Down),
         }
-        let (reply, answer) = oneshot::channel();
-        let lane = self.next.fetch_add(1, Ordering::Relaxed) % self.lanes.len();
-        self.lanes[lane].try_send(Job { publication, reply }).map_err(|_| PublishError::Busy)?;
+        let lines = self.lines().await.ok_or(PublishError::Down)?;
+        let room = Arc::clone(&self.room).try_acquire_owned().map_err(|_| PublishError::Busy)?;
+        let line = &lines[self.next.fetch_add(1, Ordering::Relaxed) % lines.len()];
+        let mut message = Some(Message { publication, room });
+        let begun =
+            poll_fn(|context| Poll::Ready(message.take().map(|message| line.begin(message, context))));
+        let Some(flying) = begun.await else { return Err(PublishError::Down) };
+        let flight = Flight::new(flying, self.strays.clone());
         let mut state = self.state.clone();
         let blocked = state.wait_for(|state| matches!(state, State::Blocked(_)));
         tokio::select! {
-            // A dropped reply: the channel died with this publish in flight.
-            answer = tokio::time::timeout(self.timeout, answer) => match answer {
-                Ok(Ok(result)) => result,
-                Ok(Err(_)) | Err(_) => Err(PublishError::Unconfirmed),
-            },
+            biased;
+            answer = flight => answer,
+            () = tokio::time::sleep(self.timeout) => Err(PublishError::Unconfirmed),
             // A blocked connection writes nothing, so waiting on would only tie the caller up.
             Ok(_) = blocked => Err(PublishError::Unconfirmed),
         }
+    }
+
+    async fn lines(&self) -> Lines {
+        let present = self.lines.borrow().clone();
+        if present.is_some() {
+            return present;
+        }
+        let mut lines = self.lines.clone();
+        let opened = tokio::time::timeout(OPENING, lines.wait_for(Option::is_some)).await;
+        opened.ok()?.ok()?.clone()
     }
 
     /// What the connection is doing.
@@ -159,112 +186,37 @@ impl Publisher {
     }
 }
 
-/// Publishes on one connection until that fails or shutdown; answers why it ended.
-async fn session(
-    connection: Arc<Connection>,
-    queues: Vec<Arc<Mutex<mpsc::Receiver<Job>>>>,
+/// What publishing on one connection takes.
+#[derive(Clone)]
+struct Session {
+    channels: usize,
     timeout: Duration,
+    opened: Arc<watch::Sender<Lines>>,
+    room: Arc<Semaphore>,
     shutdown: CancellationToken,
-) -> String {
-    let mut lanes = JoinSet::new();
-    for queue in queues {
-        let (connection, shutdown) = (Arc::clone(&connection), shutdown.clone());
-        lanes.spawn(async move {
-            let opening = tokio::time::timeout(timeout, open(&connection)).await;
-            let channel =
-                opening.map_err(|_| "no channel was opened in time")?.map_err(|fault| fault.to_string())?;
-            let mut queue = queue.lock().await;
-            let ended = lane(&channel, &mut queue, timeout, shutdown).await;
-            // What waits was never sent; its callers hear so at once.
-            while let Ok(job) = queue.try_recv() {
-                let _ = job.reply.send(Err(PublishError::Down));
-            }
-            ended
-        });
-    }
-    // The first that ends takes the others with it: their publishes in flight are then unconfirmed.
-    match lanes.join_next().await {
-        Some(Ok(Err(why))) => why,
-        Some(Err(fault)) => fault.to_string(),
-        Some(Ok(Ok(()))) | None => {
-            while lanes.join_next().await.is_some() {}
-            "shutting down".to_owned()
-        }
-    }
 }
 
-/// A channel that confirms.
-pub(crate) async fn open(connection: &Connection) -> Result<Channel, lapin::Error> {
-    let channel = connection.create_channel().await?;
-    channel.confirm_select(ConfirmSelectOptions::default()).await?;
-    Ok(channel)
-}
-
-async fn lane(
-    channel: &Channel,
-    queue: &mut mpsc::Receiver<Job>,
-    timeout: Duration,
-    shutdown: CancellationToken,
-) -> Result<(), String> {
-    let mut in_flight = FuturesUnordered::new();
-    let mut jobs = Vec::new();
-    let mut ending = false;
-    loop {
-        let room = IN_FLIGHT - in_flight.len();
+impl Session {
+    /// Lets callers publish on a connection until that fails or shutdown; answers why it ended.
+    async fn run(&self, connection: &Connection) -> String {
+        let opening = try_join_all((0..self.channels).map(|_| open(connection)));
+        let channels = match tokio::time::timeout(self.timeout, opening).await {
+            Ok(Ok(channels)) => channels,
+            Ok(Err(fault)) => return fault.to_string(),
+            Err(_) => return "no channel was opened in time".to_owned(),
+        };
+        let (faults, mut told) = mpsc::unbounded_channel();
+        let lines = channels.into_iter().map(|channel| Line::new(channel, faults.clone()));
+        self.opened.send_replace(Some(lines.collect()));
         tokio::select! {
-            biased;
-            Some(done) = in_flight.next(), if !in_flight.is_empty() => done?,
-            count = queue.recv_many(&mut jobs, room), if room > 0 && !ending => {
-                ending = count == 0;
-                // A caller that has given up was told that this is not accepted, so it must not be.
-                for job in jobs.drain(..).filter(|job| !job.reply.is_closed()) {
-                    in_flight.push(publish(channel, job, timeout));
-                }
+            // The first that fails takes the others with it: what is in flight there is then unconfirmed.
+            Some(why) = told.recv() => why,
+            () = self.shutdown.cancelled() => {
+                // Callers are done before the publisher is stopped; what they left behind is seen off.
+                let all = u32::try_from(IN_FLIGHT * self.channels).unwrap_or(u32::MAX);
+                let _ = tokio::time::timeout(self.timeout, self.room.acquire_many(all)).await;
+                "shutting down".to_owned()
             }
-            // Callers are done before the publisher is stopped; whatever still comes is refused by its state.
-            () = shutdown.cancelled(), if !ending => ending = true,
-            else => return Ok(()),
         }
-    }
-}
-
-/// Publishes one message and tells its caller; an error is one of the channel, which then is of no more use.
-async fn publish(channel: &Channel, job: Job, timeout: Duration) -> Result<(), String> {
-    let Publication { queue, message_id, content_type, headers, body } = job.publication;
-    let mut table = FieldTable::default();
-    for (name, value) in headers {
-        table.insert(name.into(), AMQPValue::LongString(value.into()));
-    }
-    let properties =
-        headers::persistent(table).with_message_id(message_id.into()).with_content_type(content_type.into());
-    let (answer, channel_is_good) = put(channel, queue, (properties, &body), timeout).await;
-    let _ = job.reply.send(answer);
-    channel_is_good
-}
-
-/// Publishes one message on a channel that confirms. The first result is the message's, the second the channel's,
-/// which is of no more use after an error.
-pub(crate) async fn put(
-    channel: &Channel,
-    queue: Queue,
-    (properties, body): (BasicProperties, &[u8]),
-    timeout: Duration,
-) -> (Result<(), PublishError>, Result<(), String>) {
-    let (exchange, key) = queue.route(body.len());
-    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    let confirm =
-        async { channel.basic_publish(exchange.into(), key.into(), options, body, properties).await?.await };
-    match tokio::time::timeout(timeout, confirm).await {
-        Ok(Ok(Confirmation::Ack(None))) => (Ok(()), Ok(())),
-        Ok(Ok(Confirmation::Nack(_))) => (Err(PublishError::Refused), Ok(())),
-        // lapin may hang a returned message on another publish's confirm, so none in flight here can be trusted.
-        Ok(Ok(Confirmation::Ack(Some(_)))) => {
-            (Err(PublishError::Unconfirmed), Err("a message was returned as unroutable".to_owned()))
-        }
-        Ok(Ok(Confirmation::NotRequested)) => {
-            (Err(PublishError::Unconfirmed), Err("the channel does not confirm".to_owned()))
-        }
-        Ok(Err(fault)) => (Err(PublishError::Unconfirmed), Err(fault.to_string())),
-        Err(_) => (Err(PublishError::Unconfirmed), Ok(())),
     }
 }

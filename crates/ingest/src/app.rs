@@ -12,6 +12,7 @@ use store::{Keyring, Store};
 
 use crate::directory::Directory;
 use crate::door::Replays;
+use crate::metering::Meter;
 use crate::problem::{Code, Problem};
 use crate::{door, manage, metering, read};
 
@@ -46,9 +47,10 @@ pub(crate) fn build(
         .app_data(Data::new(parts.store))
         .app_data(Data::from(parts.keyring))
         .app_data(Data::from(parts.public_url))
+        .app_data(Meter::of("none"))
         .wrap(middleware::from_fn(metering::count))
-        .configure(ops::routes(&parts.ops))
         .configure(api)
+        .configure(ops::routes(&parts.ops))
         .default_service(web::to(nowhere))
 }
 

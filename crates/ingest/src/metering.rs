@@ -1,11 +1,44 @@
 //! Counting requests. Paths are counted as patterns and never logged with their query, which may hold a token.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::Duration;
+
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::middleware::Next;
+use metrics::{Counter, Histogram};
 use tokio::time::Instant;
+
+/// The meters of one route, in one thread of the server. They are looked up once: to find a metric by its labels costs
+/// more than to count.
+pub(crate) struct Meter {
+    route: &'static str,
+    seconds: Histogram,
+    requests: RefCell<HashMap<(&'static str, u16), Counter>>,
+}
+
+impl Meter {
+    pub(crate) fn of(route: &'static str) -> Self {
+        let seconds = metrics::histogram!("raven_http_request_seconds", "route" => route);
+        Self { route, seconds, requests: RefCell::default() }
+    }
+
+    fn note(&self, method: &'static str, status: u16, took: Duration) {
+        tracing::debug!(method, route = self.route, status, took = took.as_secs_f64());
+        self.seconds.record(took.as_secs_f64());
+        let mut requests = self.requests.borrow_mut();
+        let counter = requests.entry((method, status)).or_insert_with(|| {
+            let status = status.to_string();
+            metrics::counter!(
+                "raven_http_requests_total", "method" => method, "route" => self.route, "status" => status
+            )
+        });
+        counter.increment(1);
+    }
+}
 
 /// A method as a label. Those that nothing here takes are one: a caller could make up any number.
 fn method(method: &Method) -> &'static str {
@@ -19,19 +52,16 @@ fn method(method: &Method) -> &'static str {
     }
 }
 
+/// Measures a request under the innermost [`Meter`] of its way: that of its route, or else the application's.
 pub(crate) async fn count(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let started = Instant::now();
     let response = next.call(request).await?;
-    let route = response.request().match_pattern().unwrap_or_else(|| "none".to_owned());
-    let status = response.status().as_u16().to_string();
-    let method = method(response.request().method());
-    let took = started.elapsed().as_secs_f64();
-    tracing::debug!(method, route, status, took);
-    metrics::histogram!("raven_http_request_seconds", "route" => route.clone()).record(took);
-    metrics::counter!("raven_http_requests_total", "method" => method, "route" => route, "status" => status)
-        .increment(1);
+    let request = response.request();
+    if let Some(meter) = request.app_data::<Meter>() {
+        meter.note(method(request.method()), response.status().as_u16(), started.elapsed());
+    }
     Ok(response)
 }

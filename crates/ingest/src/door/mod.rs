@@ -14,8 +14,9 @@ pub(crate) use idempotency::Replays;
 use crate::resource::at;
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
+    // Routes are tried in this order, so the most frequent ones stand first.
     config
+        .service(at("/v1/webhooks/email/{provider}/{tenant}").route(post().to(webhooks::receive)))
         .service(at("/v1/messages").route(post().to(messages::send)))
-        .service(at("/v1/messages/batch").route(post().to(messages::send_batch)))
-        .service(at("/v1/webhooks/email/{provider}/{tenant}").route(post().to(webhooks::receive)));
+        .service(at("/v1/messages/batch").route(post().to(messages::send_batch)));
 }

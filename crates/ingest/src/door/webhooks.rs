@@ -2,7 +2,7 @@
 //! the worker's business, so that nothing in them can make Mailjet repeat, and hold back, a whole group.
 
 use actix_web::http::header::AUTHORIZATION;
-use actix_web::web::{Data, Path, Payload, Query};
+use actix_web::web::{Data, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -31,15 +31,14 @@ struct TokenQuery {
 pub(super) async fn receive(
     request: HttpRequest,
     payload: Payload,
-    path: Path<(String, String)>,
     directory: Data<Directory>,
     publisher: Data<Publisher>,
 ) -> Result<HttpResponse, Problem> {
-    let (provider, tenant) = path.into_inner();
-    if provider != MAILJET {
+    let part = |name| request.match_info().get(name).unwrap_or_default();
+    if part("provider") != MAILJET {
         return Err(Problem::new(Code::UnknownProvider, "The only provider so far is mailjet."));
     }
-    let tenant: TenantId = tenant.parse().map_err(|_| Problem::no_such("tenant"))?;
+    let tenant: TenantId = part("tenant").parse().map_err(|_| Problem::no_such("tenant"))?;
     let tokens = directory.tokens(tenant).await?.ok_or_else(|| Problem::no_such("tenant"))?;
     if !admits(&tokens, &request) {
         return Err(Problem::new(Code::Unauthorized, "This tenant's webhooks need a token."));
@@ -55,7 +54,7 @@ pub(super) async fn receive(
             content_type: "application/json",
             headers: vec![
                 ("raven-tenant", tenant.to_string()),
-                ("raven-provider", provider),
+                ("raven-provider", MAILJET.to_owned()),
                 ("raven-received-at", Timestamp::now().to_string()),
             ],
             body,

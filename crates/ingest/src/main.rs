@@ -4,6 +4,10 @@ use std::process::ExitCode;
 
 use ingest::settings::{PROGRAM, Settings};
 
+/// Bodies are taken and given back at a high rate, by other threads than took them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     PROGRAM.main(Settings::read, ingest::run)
 }

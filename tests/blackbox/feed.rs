@@ -148,7 +148,7 @@ async fn a_late_commit_is_not_passed_over() {
         let list = tenant.get("/v1/suppressions").await.expect(200);
         list["data"].as_array().unwrap().len()
     };
-    until("a later writer to have committed", committed, |count| *count >= 10).await;
+    until("a later writer to have committed", committed, |count| *count >= 1).await;
     assert_eq!(tenant.feed("").await, (Vec::new(), None), "nothing before what is still open");
     hold.commit().await.unwrap();
     let all = follow(&tenant, 4, 21).await;

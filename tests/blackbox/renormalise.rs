@@ -120,3 +120,27 @@ async fn what_was_read_too_harshly_is_taken_back() {
     assert!(reply.status < 300, "{reply:?}");
     assert_eq!(everything(&tenant, &ids).await, before);
 }
+
+#[tokio::test]
+async fn what_never_was_is_taken_back_and_what_was_forgiven_stays_so() {
+    let raven = Raven::start("what_never_was_is_taken_back_and_what_was_forgiven_stays_so").await;
+    let tenant = raven.tenant().await;
+    let ids = told(&tenant).await;
+    let hard = "silent+hard@example.com";
+    let path = format!("/v1/suppressions/{}", hard.replace('+', "%2B"));
+    let reply = crate::harness::http::send(tenant.request(reqwest::Method::DELETE, &path)).await;
+    assert!(reply.status < 300, "{reply:?}");
+    // As if the bounce had been read without its reason, and a made-up event for that of a message.
+    let session = raven.database.session().await;
+    let otherwise = "
+        update delivery_events set reason = null where kind = 'hard_bounce';
+        update delivery_events set raw = regexp_replace(raw, '\"MessageID\":\\d+', '\"MessageID\":0') where kind = 'delivered'";
+    session.client.batch_execute(otherwise).await.unwrap();
+    let done = renormalise(&raven, &[]).await;
+    assert_eq!(done["changed"], 2, "{done}");
+    assert_eq!(tenant.message(&ids[0]).await["status"], "sent", "nothing is left that says more");
+    assert_eq!(tenant.events(&ids[0]).await, Vec::<Value>::new());
+    assert_eq!(tenant.events(&ids[1]).await[0]["reason"], "550 5.1.1 no such user");
+    assert_eq!(tenant.suppression(hard).await, None, "who was taken off the list stays off");
+    assert_eq!(renormalise(&raven, &[]).await["changed"], 0);
+}

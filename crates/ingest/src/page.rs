@@ -88,15 +88,20 @@ impl Parameters {
     }
 }
 
-/// Makes a page of `rows`, of which one more than `limit` was asked for.
+/// Whether there are more rows than `limit`, of which one more was asked for; they are cut to it.
+pub(crate) fn cut<R>(rows: &mut Vec<R>, limit: usize) -> bool {
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    more
+}
+
+/// Makes a page of `rows`, after which there are `more` or none.
 pub(crate) fn page<R, T>(
-    mut rows: Vec<R>,
-    limit: usize,
+    rows: Vec<R>,
+    more: bool,
     cursor: impl Fn(&R) -> String,
     view: impl Fn(R) -> T,
 ) -> Page<T> {
-    let more = rows.len() > limit;
-    rows.truncate(limit);
     let next_cursor = rows.last().filter(|_| more).map(|row| URL_SAFE_NO_PAD.encode(cursor(row)));
     Page { data: rows.into_iter().map(view).collect(), next_cursor }
 }

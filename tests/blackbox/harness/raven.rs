@@ -121,6 +121,7 @@ impl Raven {
     /// The same, with these settings besides those of every test.
     pub(crate) async fn start_worker_with(&mut self, more: &[(&'static str, &str)]) {
         let (url, mut variables) = self.elsewhere();
+        variables.retain(|(name, _)| more.iter().all(|(other, _)| other != name));
         variables.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let name = format!("worker-{}", self.workers.len() + 1);
         self.workers.push(Process::start("raven-worker", &name, &self.folder, &variables));
@@ -260,5 +261,7 @@ fn settings(
         ("RAVEN_RETRY_BASE", "200ms".to_owned()),
         ("RAVEN_RETRY_MAX", "1s".to_owned()),
         ("RAVEN_BATCH_LINGER", "5ms".to_owned()),
+        // One after the other, so that a marker in the queue says that what came before it is done.
+        ("RAVEN_EVENT_LANES", "1".to_owned()),
     ]
 }

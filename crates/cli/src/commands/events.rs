@@ -7,7 +7,7 @@ use domain::{DeliveryEvent, TenantId};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use store::delivery_events::{Archived, Revision, StillSuppressed, archived, revise, span};
+use store::delivery_events::{Archived, Revised, Revision, StillSuppressed, archived, revise, span};
 use store::{Error, Store};
 
 use super::require;
@@ -88,7 +88,8 @@ impl Work<'_> {
         let Some((first, last)) = span(self.store, self.tenant, self.since).await? else { return Ok(()) };
         let bar = bar(self.tenant, last - first + 1);
         let mut after = first - 1;
-        loop {
+        // What comes in meanwhile is read by today's rules already.
+        while after < last {
             let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
             let page = archived(self.store, self.tenant, self.since, after, limit).await?;
             let Some(end) = page.last() else { break };
@@ -111,17 +112,22 @@ impl Work<'_> {
             .collect();
         let revisions: Vec<Revision<'_>> =
             read.iter().map(|(stored, event)| Revision { stored, event }).collect();
+        let mut written = None;
         if !revisions.is_empty() && !self.dry_run {
-            summary.note(self.tenant, self.write(&revisions).await?);
+            let revised = self.write(&revisions).await?;
+            summary.note(self.tenant, revised.still_suppressed);
+            written = Some(revised.written);
         }
-        for (stored, event) in &read {
+        let counts =
+            |stored: &Archived| written.as_ref().is_none_or(|written| written.contains(&stored.sequence));
+        for (stored, event) in read.iter().filter(|(stored, _)| counts(stored)) {
             *summary.changes.entry((stored.kind.clone(), event.kind.as_str())).or_default() += 1;
         }
         Ok(())
     }
 
     /// Services go on writing meanwhile, so a batch may be a deadlock's victim, or meet a repeat that just came in.
-    async fn write(&self, revisions: &[Revision<'_>]) -> Result<Vec<StillSuppressed>, Error> {
+    async fn write(&self, revisions: &[Revision<'_>]) -> Result<Revised, Error> {
         let mut tries = 1;
         loop {
             match revise(self.store, self.tenant, mailjet::events::PROVIDER, revisions).await {

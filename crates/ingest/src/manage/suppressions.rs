@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::auth::caller;
 use crate::body;
 use crate::database::ask;
-use crate::page::{Page, Parameters, page};
+use crate::page::{Page, Parameters, cut, page};
 use crate::problem::{Fault, Problem};
 
 /// A row as it is answered.
@@ -51,8 +51,9 @@ pub(super) async fn list(request: HttpRequest, store: Data<Store>) -> Result<Jso
     let limit = parameters.limit();
     parameters.finish()?;
     let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    let rows = ask(suppressions::list(&store, caller.tenant, &filter, most)).await?;
-    Ok(Json(page(rows, limit, |row| row.email_key.clone(), Row::from)))
+    let mut rows = ask(suppressions::list(&store, caller.tenant, &filter, most)).await?;
+    let more = cut(&mut rows, limit);
+    Ok(Json(page(rows, more, |row| row.email_key.clone(), Row::from)))
 }
 
 pub(super) async fn add(

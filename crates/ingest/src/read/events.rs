@@ -76,8 +76,8 @@ pub(super) async fn of_message(
     if ask(store::messages::get(&store, caller.tenant, id)).await?.is_none() {
         return Err(Problem::no_such("message"));
     }
-    let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    let rows = ask(store::delivery_events::of_message(&store, caller.tenant, id, after, most)).await?;
+    let (rows, more) =
+        ask(store::delivery_events::of_message(&store, caller.tenant, id, after, limit)).await?;
     let place = |view: &EventView| format!("{} {}", view.occurred_at, view.id);
-    Ok(Json(page(rows, limit, place, Event::from)))
+    Ok(Json(page(rows, more, place, Event::from)))
 }

@@ -17,20 +17,18 @@ use super::normalise::whole;
 pub(super) fn known(fields: &Fields<'_>, guid: Option<Uuid>, number: Option<&str>) -> Fingerprint {
     let mut canonical = Uuid::encode_buffer();
     let canonical = guid.map(|guid| &*guid.as_hyphenated().encode_lower(&mut canonical));
-    let (message, custom_id) = if let Some(id) = canonical.or(number) {
-        (id.as_bytes(), &b""[..])
-    } else {
-        // Without an id that can be read, whatever stands there instead of one.
-        let text = if fields.message_guid.is_some() { &fields.message_guid } else { &fields.message_id };
-        (bytes(text), bytes(&fields.custom_id))
-    };
+    // Without an id that can be read, whatever stands there instead of one.
+    let text = if fields.message_guid.is_some() { &fields.message_guid } else { &fields.message_id };
+    let message = canonical.or(number).map_or_else(|| bytes(text), str::as_bytes);
+    // Two bounces of one second, with the same words or with none, are two when one is for good.
+    let hard = matches!(fields.event.as_deref(), Some("bounce")) && fields.hard_bounce;
     let recipient = fields.email.as_deref().map(key).unwrap_or_default();
     let time = fields.time.as_deref().and_then(whole).map(i64::to_be_bytes);
     Fingerprint::of([
         PROVIDER.as_bytes(),
         bytes(&fields.event),
         message,
-        custom_id,
+        bytes(&fields.custom_id),
         recipient.as_bytes(),
         time.as_ref().map_or_else(|| bytes(&fields.time), |seconds| &seconds[..]),
         bytes(&fields.url),
@@ -38,6 +36,7 @@ pub(super) fn known(fields: &Fields<'_>, guid: Option<Uuid>, number: Option<&str
         bytes(&fields.comment),
         bytes(&fields.ip),
         bytes(&fields.agent),
+        &[u8::from(hard)],
     ])
 }
 

@@ -24,6 +24,8 @@ pub struct Archived {
     pub raw: String,
     pub(super) occurred_at: Timestamp,
     pub(super) recipient_status: Option<i16>,
+    pub(super) recipient_key: String,
+    pub(super) message_id: Option<Uuid>,
     fingerprint: Vec<u8>,
     custom_id: Option<Uuid>,
     recipient: String,
@@ -35,17 +37,26 @@ pub struct Archived {
 impl Archived {
     /// Whether today's rules read the raw item as it is stored.
     pub fn agrees_with(&self, event: &DeliveryEvent) -> bool {
+        self.fingerprint == event.fingerprint.0 && self.means_the_same(event)
+    }
+
+    /// The same, but for the fingerprint, which tells nothing about the event itself.
+    pub(super) fn means_the_same(&self, event: &DeliveryEvent) -> bool {
         let details = [&event.reason, &event.url, &event.ip, &event.geo, &event.user_agent];
-        self.kind == event.kind.as_str()
-            && self.recipient_status == event.effect.status.map(Status::rank)
-            && self.fingerprint == event.fingerprint.0
-            && self.custom_id == event.message_id
-            && self.recipient == event.recipient
-            && self.provider_message_id == event.provider_message_id
-            && self.provider_message_uuid == event.provider_message_uuid
+        self.does_the_same(event)
             // An event without a time of its own keeps the one that it was given.
             && event.occurred_at.is_none_or(|at| at == self.occurred_at)
             && self.details.iter().zip(details).all(|(stored, read)| stored == read)
+    }
+
+    /// Whether it does the same, to the same recipient of the same message.
+    pub(super) fn does_the_same(&self, event: &DeliveryEvent) -> bool {
+        self.kind == event.kind.as_str()
+            && self.recipient_status == event.effect.status.map(Status::rank)
+            && self.recipient == event.recipient
+            && self.custom_id == event.message_id
+            && self.provider_message_id == event.provider_message_id
+            && self.provider_message_uuid == event.provider_message_uuid
     }
 }
 
@@ -70,8 +81,8 @@ pub async fn archived(
     let client = store.client().await?;
     let statement = client
         .prepare_cached(
-            "select sequence, id, provider, received_at, kind, raw, occurred_at, recipient_status, fingerprint, custom_id,
-                    recipient, provider_message_id, provider_message_uuid, reason, url, ip, geo, user_agent
+            "select sequence, id, provider, received_at, kind, raw, occurred_at, recipient_status, recipient_key,
+                    message_id, fingerprint, custom_id, recipient, provider_message_id, provider_message_uuid, reason, url, ip, geo, user_agent
              from delivery_events
              where tenant_id = $1 and occurred_at >= $2 and sequence > $3
              order by sequence limit $4",
@@ -91,6 +102,8 @@ fn archived_row(row: &Row) -> Archived {
         raw: row.get("raw"),
         occurred_at: row.get("occurred_at"),
         recipient_status: row.get("recipient_status"),
+        recipient_key: row.get("recipient_key"),
+        message_id: row.get("message_id"),
         fingerprint: row.get("fingerprint"),
         custom_id: row.get("custom_id"),
         recipient: row.get("recipient"),

@@ -43,31 +43,52 @@ pub struct EventView {
 }
 
 /// What [`EventView`] is made of.
-pub(super) const COLUMNS: &str =
-    "id, sequence, kind, message_id, recipient, provider, provider_message_id, occurred_at,
+const COLUMNS: &str = "id, sequence, kind, message_id, recipient, provider, provider_message_id, occurred_at,
     received_at, reason, url, ip, geo, user_agent, raw";
+/// Bytes of raw items after which a page ends: one item may have megabytes.
+pub const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
-/// The events of one message, oldest first, up to `limit` of them after the place `after`. Those of one second are in
-/// the order of their ids, which is that in which they came.
+/// A statement that reads up to `limit` rows in this order, and of these as many as begin within [`PAGE_BYTES`]; the first
+/// always does. The column `found` tells how many there were.
+pub(super) fn page(condition: &str, order: &str, limit: &str) -> String {
+    format!(
+        "select {COLUMNS}, found
+         from (
+             select *, count(*) over () as found,
+                    sum(octet_length(raw)) over (order by {order}) - octet_length(raw) as before
+             from (
+                 select {COLUMNS} from delivery_events where {condition} order by {order} limit {limit}
+             ) few
+         ) measured
+         where before < {PAGE_BYTES} order by {order}"
+    )
+}
+
+/// The events of one message, oldest first, up to `limit` of them after the place `after`, and whether there are more.
+/// Those of one second are in the order of their ids, which is that in which they came.
 /// The index `delivery_events_message_idx` serves this.
 pub async fn of_message(
     store: &Store,
     tenant: TenantId,
     message: MessageId,
     after: Option<(Timestamp, Uuid)>,
-    limit: i64,
-) -> Result<Vec<EventView>, Error> {
+    limit: usize,
+) -> Result<(Vec<EventView>, bool), Error> {
     let client = store.client().await?;
-    let query = format!(
-        "select {COLUMNS} from delivery_events
-         where message_id = $1 and tenant_id = $2
-           and ($3::timestamptz is null or (occurred_at, id) > ($3, $4::uuid))
-         order by occurred_at, id limit $5"
+    let query = page(
+        "message_id = $1 and tenant_id = $2
+         and ($3::timestamptz is null or (occurred_at, id) > ($3, $4::uuid))",
+        "occurred_at, id",
+        "$5",
     );
     let statement = client.prepare_cached(&query).await?;
     let (at, id) = after.unzip();
-    let rows = client.query(&statement, &[&message.0, &tenant.0, &at, &id, &limit]).await?;
-    Ok(rows.iter().map(event).collect())
+    let one_more = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+    let rows = client.query(&statement, &[&message.0, &tenant.0, &at, &id, &one_more]).await?;
+    let found = rows.first().map_or(0, |row| row.get::<_, i64>("found"));
+    let views: Vec<EventView> = rows.iter().take(limit).map(event).collect();
+    let more = i64::try_from(views.len()).is_ok_and(|shown| shown < found);
+    Ok((views, more))
 }
 
 pub(super) fn event(row: &Row) -> EventView {

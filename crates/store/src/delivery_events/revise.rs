@@ -1,6 +1,6 @@
 //! Writing what today's rules make of stored items.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use deadpool_postgres::Transaction;
@@ -25,9 +25,9 @@ pub struct Revision<'a> {
 }
 
 impl Revision<'_> {
-    /// Whether the event once moved its recipient further than it does now.
-    fn weakens(&self) -> bool {
-        self.stored.recipient_status > self.event.effect.status.map(Status::rank)
+    /// Whether what the event once did may have to be taken back.
+    fn unsettles(&self) -> bool {
+        self.stored.recipient_status.is_some() && !self.stored.does_the_same(self.event)
     }
 }
 
@@ -40,6 +40,15 @@ pub struct StillSuppressed {
     pub reason: String,
 }
 
+/// What a batch came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Revised {
+    /// The sequences of the events that were written.
+    pub written: HashSet<i64>,
+    /// Addresses for a person to look at.
+    pub still_suppressed: Vec<StillSuppressed>,
+}
+
 /// Id, sequence, arrival and raw item stay. A fingerprint that another event has already stays as it was: both are kept.
 /// A link stays unless the item carries no id at all any more.
 static REVISE: LazyLock<String> = LazyLock::new(|| {
@@ -48,9 +57,10 @@ static REVISE: LazyLock<String> = LazyLock::new(|| {
     select $1::uuid as tenant_id, $2::text as provider, t.*
     from unnest($3::bigint[], $4::timestamptz[], $5::bytea[], $6::text[], $7::uuid[], $8::text[], $9::text[],
                 $10::smallint[], $11::text[], $12::uuid[], $13::timestamptz[], $14::text[], $15::text[], $16::text[],
-                $17::text[], $18::text[])
+                $17::text[], $18::text[], $19::boolean[])
         as t(sequence, stored_at, fingerprint, kind, custom_id, recipient, recipient_key, recipient_status,
-             provider_message_id, provider_message_uuid, occurred_at, reason, url, ip, geo, user_agent)
+             provider_message_id, provider_message_uuid, occurred_at, reason, url, ip, geo, user_agent,
+             means_the_same)
 ), n as materialized (
     select i.*, {FOUND} as message_id,
            exists (select 1 from delivery_events o where o.tenant_id = i.tenant_id and o.fingerprint = i.fingerprint)
@@ -67,6 +77,7 @@ set fingerprint = case when n.taken then e.fingerprint else n.fingerprint end,
                                                or n.provider_message_uuid is not null then e.message_id end)
 from n
 where e.tenant_id = n.tenant_id and e.sequence = n.sequence and e.occurred_at = n.stored_at
+  and not (n.taken and n.means_the_same)
 returning e.sequence, e.tenant_id, e.message_id, e.recipient_key, e.recipient_status, e.kind"
     )
 });
@@ -79,42 +90,50 @@ pub async fn revise(
     tenant: TenantId,
     provider: &str,
     revisions: &[Revision<'_>],
-) -> Result<Vec<StillSuppressed>, Error> {
+) -> Result<Revised, Error> {
     let mut client = store.client().await?;
     let transaction = client.transaction().await?;
-    if revisions.iter().any(Revision::weakens) {
+    if revisions.iter().any(Revision::unsettles) {
         // An event that comes in now may find that it has nothing to add to a status that is about to be taken back.
         transaction.batch_execute("lock table delivery_events in share row exclusive mode").await?;
     }
     let rows = update(&transaction, tenant, provider, revisions).await?;
     apply(&transaction, &Move::of_linked(&rows)).await?;
-    take_back(&transaction, tenant, &weakened(&rows, revisions)).await?;
+    take_back(&transaction, tenant, &unsettled(&rows, revisions)).await?;
     let keys: Vec<String> = revisions.iter().map(|next| key_of(&next.event.recipient)).collect();
+    // Somebody may have taken an address off the list on purpose: only what is read anew puts it there.
     let causes: Vec<Cause<'_>> = revisions
         .iter()
         .zip(&keys)
+        .filter(|(Revision { stored, event }, key)| {
+            stored.kind != event.kind.as_str()
+                || stored.recipient_key != **key
+                || stored.recipient_status.is_none()
+        })
         .filter_map(|(Revision { stored, event }, email_key)| {
             let (email, reason) = (&event.recipient, event.effect.suppression?);
             Some(Cause { tenant, email, email_key, reason, event: EventId(stored.id) })
         })
         .collect();
     suppress(&transaction, &causes).await?;
-    let still = still_suppressed(&transaction, tenant, revisions).await?;
+    let still_suppressed = still_suppressed(&transaction, tenant, revisions).await?;
     transaction.commit().await?;
-    Ok(still)
+    Ok(Revised { written: rows.iter().map(|row| row.get("sequence")).collect(), still_suppressed })
 }
 
-/// Messages of events that once moved their recipient further than they do now.
-fn weakened(rows: &[Row], revisions: &[Revision<'_>]) -> Vec<Uuid> {
-    let weaker: HashSet<i64> = revisions
+/// Messages that events once moved and may move no more: those that they belonged to, and those that they do now.
+fn unsettled(rows: &[Row], revisions: &[Revision<'_>]) -> Vec<Uuid> {
+    let unsettling: HashMap<i64, Option<Uuid>> = revisions
         .iter()
-        .filter(|revision| revision.weakens())
-        .map(|revision| revision.stored.sequence)
+        .filter(|revision| revision.unsettles())
+        .map(|revision| (revision.stored.sequence, revision.stored.message_id))
         .collect();
-    rows.iter()
-        .filter(|row| weaker.contains(&row.get("sequence")))
-        .filter_map(|row| row.get("message_id"))
-        .collect()
+    let now = rows.iter().filter(|row| unsettling.contains_key(&row.get("sequence")));
+    let now = now.filter_map(|row| row.get("message_id"));
+    let mut messages: Vec<Uuid> = unsettling.values().flatten().copied().chain(now).collect();
+    messages.sort_unstable();
+    messages.dedup();
+    messages
 }
 
 async fn update(
@@ -150,6 +169,7 @@ async fn update(
                 &text(|event| event.ip.as_deref()),
                 &text(|event| event.geo.as_deref()),
                 &text(|event| event.user_agent.as_deref()),
+                &column(revisions, |next| next.stored.means_the_same(next.event)),
             ],
         )
         .await?;

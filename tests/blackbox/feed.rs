@@ -167,7 +167,7 @@ async fn twelve_writers_and_a_reader_at_their_heels() {
     const LARGE: u64 = 60;
     let mut raven = Raven::without_worker("twelve_writers_and_a_reader_at_their_heels").await;
     let tenant = raven.bare_tenant().await;
-    let size = |body: u64| if body % 6 == 0 { LARGE } else { 1 };
+    let size = |body: u64| if body.is_multiple_of(6) { LARGE } else { 1 };
     let post = async |body: u64| {
         let from = body * LARGE;
         tenant.tell(&(from..from + size(body)).map(|number| stray(number, "open")).collect::<Vec<_>>()).await;

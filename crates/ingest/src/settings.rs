@@ -23,7 +23,7 @@ const DATABASE_CONNECTIONS: Variable = Variable {
 };
 const PUBLISH_CHANNELS: Variable = Variable {
     name: "RAVEN_PUBLISH_CHANNELS",
-    default: Some("4"),
+    default: Some("2"),
     meaning: "channels that publish to RabbitMQ",
 };
 const PUBLISH_TIMEOUT: Variable = Variable {

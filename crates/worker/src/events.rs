@@ -1,11 +1,11 @@
 //! Recording webhook bodies.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use broker::{Delivery, Handler, Verdict};
 use domain::{DeliveryEvent, EventId, TenantId};
 use jiff::Timestamp;
+use mailjet::events::Items;
 use service::tasks::describe;
 use store::delivery_events::{self, Incoming, Recorded};
 use store::{Store, partitions};
@@ -31,7 +31,7 @@ pub(crate) struct Recorder {
 struct Webhook<'a> {
     tenant: TenantId,
     received_at: Timestamp,
-    items: Vec<Cow<'a, str>>,
+    items: Items<'a>,
 }
 
 /// One item, and whence it came.
@@ -51,17 +51,17 @@ impl Recorder {
     /// another failed do no harm when they come again.
     async fn record(&self, webhooks: Vec<&Webhook<'_>>) -> Result<(), store::Error> {
         self.prepared.get_or_try_init(|| self.prepare()).await?;
-        let items: Vec<Item<'_>> = webhooks
-            .into_iter()
-            .flat_map(|webhook| {
-                let item = |json| Item { tenant: webhook.tenant, received_at: webhook.received_at, json };
-                webhook.items.iter().map(move |json| item(json))
-            })
-            .collect();
-        for slice in items.chunks(SLICE) {
-            self.slice(slice).await?;
+        let mut slice = Vec::new();
+        for webhook in webhooks {
+            for json in webhook.items.iter() {
+                slice.push(Item { tenant: webhook.tenant, received_at: webhook.received_at, json });
+                if slice.len() == SLICE {
+                    self.slice(&slice).await?;
+                    slice.clear();
+                }
+            }
         }
-        Ok(())
+        self.slice(&slice).await
     }
 
     /// Sees to it that events do not come before the partition of their month. Should that be impossible, they go to

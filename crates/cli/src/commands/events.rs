@@ -21,15 +21,12 @@ const TRIES: u32 = 5;
 
 pub(super) async fn run(command: Events, store: &Store, output: Output) -> anyhow::Result<()> {
     let Events::Renormalise { since, tenant, dry_run } = command;
-    let tenants = match tenant {
-        Some(tenant) => {
-            require(store, tenant).await?;
-            vec![tenant]
-        }
-        None => {
-            let all = store::tenants::list(store).await.context("the tenants were not listed")?;
-            all.into_iter().map(|tenant| tenant.id).collect()
-        }
+    let tenants = if let Some(tenant) = tenant {
+        require(store, tenant).await?;
+        vec![tenant]
+    } else {
+        let all = store::tenants::list(store).await.context("the tenants were not listed")?;
+        all.into_iter().map(|tenant| tenant.id).collect()
     };
     let mut summary = Summary::default();
     for tenant in tenants {

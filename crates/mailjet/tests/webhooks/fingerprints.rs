@@ -148,3 +148,17 @@ proptest! {
         prop_assert_eq!(one, other);
     }
 }
+
+/// Soft bounces often come without any words, and a hard one of the same second may as well.
+#[test]
+fn two_wordless_bounces_of_one_second_are_two_when_one_is_for_good() {
+    let of = |hard: &str| {
+        let item = format!(
+            r#"{{"event":"bounce","time":1767225600,"email":"ada@example.com","MessageID":7,"hard_bounce":{hard}}}"#
+        );
+        read(&item).fingerprint
+    };
+    assert_ne!(of("true"), of("false"));
+    assert_eq!(of("true"), of("\"1\""));
+    assert_eq!(of("false"), of("null"));
+}

@@ -24,7 +24,7 @@ fn read(item: &str) -> DeliveryEvent {
 
 /// The items of a body as they are read.
 fn read_all(body: &[u8]) -> Vec<DeliveryEvent> {
-    items(body).unwrap().iter().map(|item| read(item)).collect()
+    items(body).unwrap().iter().map(read).collect()
 }
 
 /// An event of Ada's mail with these other fields, as JSON without the braces.

@@ -139,7 +139,8 @@ pub(crate) enum ProviderName {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Events {
     /// Read the stored raw items again with the rules of this version, and write what differs: history, statuses,
-    /// suppressions. Services go on meanwhile; a second run finds nothing to do. Example:
+    /// suppressions. A status that rested on another reading is taken back; nobody is taken off the suppression list, but
+    /// those whose reason has gone are named. Services go on meanwhile; a second run finds nothing to do. Example:
     /// raven events renormalise --since 2026-11-01
     Renormalise {
         /// Events that happened since then: a date (UTC) or a time such as 2026-11-01T12:00:00Z.

@@ -54,7 +54,7 @@ const SEND_LANES: Variable = Variable {
 };
 const EVENT_LANES: Variable = Variable {
     name: "RAVEN_EVENT_LANES",
-    default: Some("2"),
+    default: Some("3"),
     meaning: "batches of webhook bodies in progress at once",
 };
 const EVENT_PREFETCH: Variable = Variable {

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use tokio_postgres::Client;
 
 pub(crate) use self::known::insert as insert_known;
+use self::plain::Tables;
 use crate::corpus::{Corpus, Shape};
 use crate::installation::Installation;
 use crate::progress;
@@ -26,6 +27,13 @@ const fn least(shape: Shape) -> f64 {
         Shape::Groups => 50.0,
     }
 }
+
+/// What the worker is measured beside.
+const PLAIN: [(&str, Tables, usize); 3] = [
+    ("plain SQL, same tables, one connection", Tables::Ravens, 1),
+    ("plain SQL, same tables, two connections", Tables::Ravens, 2),
+    ("plain SQL, lean tables, two connections", Tables::Lean, 2),
+];
 
 /// What one drain took.
 #[derive(Debug, Clone, Copy)]
@@ -49,15 +57,15 @@ pub(crate) async fn run(
     let broker = installation.broker().await?;
     let meter = Meter::find(&installation.servers).await?;
     let mut workers: Vec<(Shape, Vec<Drained>)> = shapes.iter().map(|shape| (*shape, Vec::new())).collect();
-    let mut plain: [Vec<Drained>; 2] = [Vec::new(), Vec::new()];
+    let mut plain = PLAIN.map(|_| Vec::new());
     for round in 1..=rounds {
         for (shape, results) in &mut workers {
             progress::doing(&format!("worker, {}, round {round} of {rounds}", shape.name()));
             results.push(by_worker(installation, (&broker, meter), &corpus, *shape).await?);
         }
-        for (connections, results) in (1..).zip(&mut plain) {
-            progress::doing(&format!("plain SQL, connections: {connections}, round {round} of {rounds}"));
-            let (time, spent) = plain::run(installation, meter, &corpus, connections).await?;
+        for ((name, tables, connections), results) in PLAIN.into_iter().zip(&mut plain) {
+            progress::doing(&format!("{name}, round {round} of {rounds}"));
+            let (time, spent) = plain::run(installation, meter, &corpus, (tables, connections)).await?;
             results.push(Drained { time, spent, memory: Memory::default() });
         }
     }
@@ -65,8 +73,9 @@ pub(crate) async fn run(
     let mut table = Table::new([
         "",
         "events/s",
-        "of plain, 2",
-        "of plain, 1",
+        "of same tables, 2",
+        "of same tables, 1",
+        "of lean tables, 2",
         "worker CPU µs",
         "Postgres CPU µs",
         "RabbitMQ CPU µs",
@@ -75,21 +84,22 @@ pub(crate) async fn run(
     let mut goals = Vec::new();
     for (shape, results) in &workers {
         let share = line(&mut table, count, (&format!("worker, {}", shape.name()), results), &plain);
-        let what = format!("drain of plain SQL over two connections: {}", shape.name());
+        let what = format!("drain of plain SQL into the same tables over two connections: {}", shape.name());
         goals.push(Goal { what, measured: share, bound: Bound::AtLeast(least(*shape)), unit: "%" });
     }
-    line(&mut table, count, ("plain SQL, one connection", &plain[0]), &plain);
-    line(&mut table, count, ("plain SQL, two connections", &plain[1]), &plain);
+    for ((name, ..), results) in PLAIN.into_iter().zip(&plain) {
+        line(&mut table, count, (name, results), &plain);
+    }
     println!("\n{}", table.text().trim_end());
     Ok(goals)
 }
 
-/// Adds a line; answers the share of plain SQL over two connections in percent.
+/// Adds a line; answers the share of plain SQL into the same tables over two connections in percent.
 fn line(
     table: &mut Table,
     count: usize,
     (name, results): (&str, &[Drained]),
-    plain: &[Vec<Drained>; 2],
+    plain: &[Vec<Drained>; 3],
 ) -> f64 {
     let of = |what: &dyn Fn(&Drained) -> f64| median(results.iter().map(what));
     let share = |base: &[Drained]| {
@@ -106,6 +116,7 @@ fn line(
         format!("{:.0}", of(&|one| rate(count, one.time))),
         format!("{:.0} %", share(&plain[1])),
         format!("{:.0} %", share(&plain[0])),
+        format!("{:.0} %", share(&plain[2])),
         cpu(&|spent| spent.program),
         cpu(&|spent| spent.postgres),
         cpu(&|spent| spent.rabbitmq),

@@ -31,7 +31,7 @@ create index plain_events_message_idx on plain_events (message_id);
 create table plain_messages (id uuid primary key, status smallint not null) with (fillfactor = 85);
 insert into plain_messages select id, status from messages;";
 const INSERT: &str = "
-insert into plain_events (tenant_id, id, fingerprint, kind, message_id, custom_id, recipient, recipient_key,
+insert into TABLE (tenant_id, id, fingerprint, kind, message_id, custom_id, recipient, recipient_key,
     recipient_status, provider, provider_message_id, provider_message_uuid, occurred_at, received_at, reason, url, ip,
     geo, user_agent, raw)
 select $1, i.id, i.fingerprint, i.kind, i.custom_id, i.custom_id, i.recipient, i.recipient, i.recipient_status,
@@ -44,6 +44,37 @@ on conflict do nothing";
 const UPDATE: &str = "
 update plain_messages m set status = t.status from unnest($1::uuid[], $2::smallint[]) as t(id, status)
 where m.id = t.id and m.status < t.status";
+/// The same in Raven's tables, where each recipient has a status as well.
+const UPDATE_RAVENS: &str = "
+with moved as (select * from unnest($1::uuid[], $2::smallint[]) as t(id, status)), recipients as (
+    update recipients r set status = t.status from moved t where r.message_id = t.id and r.status < t.status
+)
+update messages m set status = t.status from moved t where m.id = t.id and m.status < t.status";
+
+/// Where plain SQL writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tables {
+    /// Tables with the same columns and as few indexes as would do: what Raven's schema costs shows beside these.
+    Lean,
+    /// Raven's own, with the indexes that its API needs: what its worker costs shows beside these.
+    Ravens,
+}
+
+impl Tables {
+    const fn events(self) -> &'static str {
+        match self {
+            Self::Lean => "plain_events",
+            Self::Ravens => "delivery_events",
+        }
+    }
+
+    const fn update(self) -> &'static str {
+        match self {
+            Self::Lean => UPDATE,
+            Self::Ravens => UPDATE_RAVENS,
+        }
+    }
+}
 
 /// Columns of one batch.
 #[derive(Default)]
@@ -68,11 +99,13 @@ pub(super) async fn run(
     installation: &Installation,
     meter: Meter,
     corpus: &Corpus,
-    connections: usize,
+    (tables, connections): (Tables, usize),
 ) -> Result<(Duration, Spent)> {
     let session = installation.fresh_database().await?;
     known::insert(&session.client, installation.tenant, corpus).await?;
-    session.client.batch_execute(TABLES).await?;
+    if tables == Tables::Lean {
+        session.client.batch_execute(TABLES).await?;
+    }
     super::settle(&session.client).await?;
     // Each connection has a stretch of its own, so that two never wait for the same message's row.
     let share = corpus.events.len().div_ceil(connections);
@@ -83,20 +116,21 @@ pub(super) async fn run(
         let session = installation.session().await?;
         start.wait().await;
         before.get_or_init(async || meter.read(std::process::id())).await;
-        write(session, installation.tenant, &batches).await
+        write(session, installation.tenant, tables, &batches).await
     });
     let times = futures_util::future::try_join_all(writers).await?;
     let before = before.into_inner().unwrap_or_default();
     let spent = Spent { program: Duration::ZERO, ..meter.read(std::process::id()).since(before) };
-    let row = session.client.query_one("select count(*) from plain_events", &[]).await?;
+    let count = format!("select count(*) from {}", tables.events());
+    let row = session.client.query_one(&count, &[]).await?;
     ensure!(usize::try_from(row.get::<_, i64>(0))? == corpus.events.len(), "plain rows are missing");
     Ok((times.into_iter().max().unwrap_or_default(), spent))
 }
 
-async fn write(mut session: Session, tenant: Uuid, batches: &[Batch]) -> Result<Duration> {
+async fn write(mut session: Session, tenant: Uuid, tables: Tables, batches: &[Batch]) -> Result<Duration> {
     let client: &mut Client = &mut session.client;
-    let insert = client.prepare(INSERT).await?;
-    let update = client.prepare(UPDATE).await?;
+    let insert = client.prepare(&INSERT.replace("TABLE", tables.events())).await?;
+    let update = client.prepare(tables.update()).await?;
     let received = Timestamp::now();
     let begun = Instant::now();
     for batch in batches {

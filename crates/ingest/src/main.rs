@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use ingest::settings::{PROGRAM, Settings};
 
-/// Bodies are taken and given back at a high rate, by other threads than took them.
+/// Bodies are taken and given back at a high rate, by other threads than took them: a tenth of the processor time of a
+/// request. The worker goes without, since it holds twice the memory for little.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

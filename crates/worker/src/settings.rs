@@ -59,7 +59,7 @@ const EVENT_LANES: Variable = Variable {
 };
 const EVENT_PREFETCH: Variable = Variable {
     name: "RAVEN_EVENT_PREFETCH",
-    default: Some("300"),
+    default: Some("200"),
     meaning: "webhook bodies that each of those batches' channels may hold",
 };
 const EVENT_BATCH: Variable =

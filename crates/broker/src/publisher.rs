@@ -31,6 +31,8 @@ use crate::{BrokerUrl, Queue, State};
 
 /// Publishes in flight on one channel. lapin's bookkeeping is linear in this number.
 const IN_FLIGHT: usize = 1024;
+/// Callers for each channel, of whom the others wait for room: sixteen batches of 500 messages at once, with two channels.
+const ADMITTED: usize = 4096;
 /// How long a publish waits for the channels of a connection that has only just been made.
 const OPENING: Duration = Duration::from_secs(1);
 
@@ -90,6 +92,8 @@ type Lines = Option<Arc<[Line]>>;
 pub struct Publisher {
     lines: watch::Receiver<Lines>,
     next: Arc<AtomicUsize>,
+    /// Bounds callers, those who wait for room included.
+    admission: Arc<Semaphore>,
     /// Bounds what is in flight, also for callers that have gone.
     room: Arc<Semaphore>,
     strays: mpsc::UnboundedSender<Flying>,
@@ -111,6 +115,7 @@ impl Publisher {
         let (strays, lost_sight_of) = mpsc::unbounded_channel();
         let channels = settings.channels.max(1);
         let room = Arc::new(Semaphore::new(IN_FLIGHT * channels));
+        let admission = Arc::new(Semaphore::new(ADMITTED * channels));
         let session = Session {
             channels,
             timeout: settings.timeout,
@@ -133,7 +138,7 @@ impl Publisher {
             }
         }));
         let timeout = settings.timeout;
-        Self { lines, next: Arc::default(), room, strays, state, timeout, meters: Arc::default() }
+        Self { lines, next: Arc::default(), admission, room, strays, state, timeout, meters: Arc::default() }
     }
 
     /// Publishes, and waits for the confirm. Nothing is queued while the broker is away or blocked.
@@ -151,23 +156,28 @@ impl Publisher {
             State::Blocked(_) => return Err(PublishError::Blocked),
             State::Down(_) => return Err(PublishError::Down),
         }
+        let _admitted = self.admission.try_acquire().map_err(|_| PublishError::Busy)?;
+        let mut state = self.state.clone();
+        let blocked = state.wait_for(|state| matches!(state, State::Blocked(_)));
+        tokio::select! {
+            biased;
+            answer = self.send(publication) => answer,
+            () = tokio::time::sleep(self.timeout) => Err(PublishError::Unconfirmed),
+            // A blocked connection writes nothing, so waiting on would only tie the caller up.
+            Ok(_) = blocked => Err(PublishError::Unconfirmed),
+        }
+    }
+
+    /// Publishes as soon as there is room, and waits for as long as it takes.
+    async fn send(&self, publication: Publication) -> Answer {
         let lines = self.lines().await.ok_or(PublishError::Down)?;
-        let room = Arc::clone(&self.room).try_acquire_owned().map_err(|_| PublishError::Busy)?;
+        let room = Arc::clone(&self.room).acquire_owned().await.map_err(|_| PublishError::Down)?;
         let line = &lines[self.next.fetch_add(1, Ordering::Relaxed) % lines.len()];
         let mut message = Some(Message { publication, room });
         let begun =
             poll_fn(|context| Poll::Ready(message.take().map(|message| line.begin(message, context))));
         let Some(flying) = begun.await else { return Err(PublishError::Down) };
-        let flight = Flight::new(flying, self.strays.clone());
-        let mut state = self.state.clone();
-        let blocked = state.wait_for(|state| matches!(state, State::Blocked(_)));
-        tokio::select! {
-            biased;
-            answer = flight => answer,
-            () = tokio::time::sleep(self.timeout) => Err(PublishError::Unconfirmed),
-            // A blocked connection writes nothing, so waiting on would only tie the caller up.
-            Ok(_) = blocked => Err(PublishError::Unconfirmed),
-        }
+        Flight::new(flying, self.strays.clone()).await
     }
 
     async fn lines(&self) -> Lines {

@@ -9,7 +9,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-use crate::harness::{Copy, Raven, Tenant, wait::until};
+use crate::harness::{Copy, Raven, wait::until};
 
 /// A byte that is no UTF-8, as a mail server writes it that speaks Latin 1.
 const LATIN: u8 = 0xe9;
@@ -175,18 +175,11 @@ const CASES: [Case; 22] = [
     ),
 ];
 
-/// Sends to an address about which the stand-in tells nothing, and answers the id and the recipient's copy.
-async fn silent(tenant: &Tenant, local: &str) -> (String, Copy) {
-    let id = tenant.send_to(&format!("silent+{local}@example.com")).await;
-    let message = tenant.settled(&id, "sent").await;
-    (id, Copy::of(&message, 0))
-}
-
 #[tokio::test]
 async fn payloads_land_as_the_table_says() {
     let raven = Raven::start("payloads_land_as_the_table_says").await;
     let tenant = raven.tenant().await;
-    let copies = join_all(CASES.iter().map(|case| silent(&tenant, case.name))).await;
+    let copies = join_all(CASES.iter().map(|case| tenant.silent(case.name))).await;
     for round in 0..2 {
         for (case, (_, copy)) in CASES.iter().zip(&copies) {
             let reply = tenant.webhook(case.body(copy)).await;
@@ -208,7 +201,7 @@ async fn payloads_land_as_the_table_says() {
 async fn fields_of_payloads_are_read_whatever_their_type() {
     let raven = Raven::start("fields_of_payloads_are_read_whatever_their_type").await;
     let tenant = raven.tenant().await;
-    let (id, copy) = silent(&tenant, "fields").await;
+    let (id, copy) = tenant.silent("fields").await;
     let common = json!({"MessageID": copy.number.to_string(), "email": copy.email.to_uppercase()});
     let more = [
         json!({"event": "click", "time": "1767225601", "url": " https://shop.example/ ", "ip": "", "geo": [], "agent": null}),
@@ -246,7 +239,7 @@ async fn fields_of_payloads_are_read_whatever_their_type() {
 async fn payloads_of_a_thousand_items_are_sorted_out() {
     let raven = Raven::start("payloads_of_a_thousand_items_are_sorted_out").await;
     let tenant = raven.tenant().await;
-    let copies = join_all(["a", "b", "c", "d"].map(|local| silent(&tenant, local))).await;
+    let copies = join_all(["a", "b", "c", "d"].map(|local| tenant.silent(local))).await;
     let mut items: Vec<String> = Vec::new();
     for second in 0..200 {
         items.extend(copies.iter().map(|(_, copy)| copy.open(second).to_string()));

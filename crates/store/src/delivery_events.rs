@@ -12,6 +12,6 @@ mod revise;
 pub use archive::{Archived, archived, span};
 pub use feed::{Filter, feed};
 pub use link::{Window, link};
-pub use read::{EventView, PAGE_BYTES, of_message};
+pub use read::{EventView, of_message};
 pub use record::{Incoming, Recorded, record};
 pub use revise::{Revised, Revision, StillSuppressed, revise};

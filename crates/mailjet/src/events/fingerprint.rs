@@ -2,8 +2,6 @@
 //! and types of its fields an event is told, its fingerprint is the same; what is hashed here must therefore not
 //! change from one version of Raven to the next.
 
-use std::borrow::Cow;
-
 use domain::Fingerprint;
 use domain::address::key_of;
 use uuid::Uuid;
@@ -22,7 +20,7 @@ pub(super) fn known(fields: &Fields<'_>, guid: Option<Uuid>, number: Option<&str
     let message = canonical.or(number).map_or_else(|| bytes(text), str::as_bytes);
     // Two bounces of one second, with the same words or with none, are two when one is for good.
     let hard = matches!(fields.event.as_deref(), Some("bounce")) && fields.hard_bounce;
-    let recipient = fields.email.as_deref().map(key).unwrap_or_default();
+    let recipient = fields.email.as_deref().map(key_of).unwrap_or_default();
     let time = fields.time.as_deref().and_then(whole).map(i64::to_be_bytes);
     Fingerprint::of([
         PROVIDER.as_bytes(),
@@ -47,32 +45,4 @@ pub(super) fn unknown(item: &str) -> Fingerprint {
 
 fn bytes<'a>(text: &'a Text<'_>) -> &'a [u8] {
     text.as_deref().unwrap_or_default().as_bytes()
-}
-
-/// [`key_of`] of a trimmed text, without the work that only other than ASCII needs: most addresses come as their key.
-fn key(address: &str) -> Cow<'_, str> {
-    if !address.is_ascii() {
-        Cow::Owned(key_of(address))
-    } else if address.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        Cow::Owned(address.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(address)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn the_short_way_to_a_key_leads_to_the_same(
-            address in "\\PC{0,20}|[ -~]{0,30}|[A-Za-z0-9.+ -]{1,9}@(xn--)?[A-Za-z0-9-]{1,9}\\.(xn--)?[a-zA-Z]{2,5}",
-        ) {
-            let address = address.trim();
-            prop_assert_eq!(key(address), key_of(address));
-        }
-    }
 }

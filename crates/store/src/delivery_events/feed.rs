@@ -14,7 +14,7 @@ pub struct Filter {
     pub recipient_key: Option<String>,
 }
 
-/// Up to `limit` events, or [`PAGE_BYTES`](super::read::PAGE_BYTES) of them, after the place `after`, in the order of their sequence.
+/// Up to `limit` events after the place `after`, in the order of their sequence; fewer where their raw items are large.
 ///
 /// **Every event exactly once**, for a reader that goes on from the last sequence it was given. Numbers are given out
 /// before their rows are committed, so rows may become visible in another order than their numbers'; a reader that took

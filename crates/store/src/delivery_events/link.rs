@@ -25,7 +25,7 @@ pub struct Window {
 
 /// An event and the claim of its message, or the recording of the provider's ids, that are committed at the same moment
 /// do not see each other; and an event without our id can come before the provider's are known. So what is not linked
-/// is looked through again later. The index `delivery_events_late_idx` holds those, and its condition stands here to the
+/// is looked through again later. The index `delivery_events_linkable_idx` holds those, and its condition stands here to the
 /// letter. Events that nobody here sent are among them for good.
 static PAGE_OF_UNLINKED: LazyLock<String> = LazyLock::new(|| {
     format!(

@@ -46,7 +46,7 @@ pub struct EventView {
 const COLUMNS: &str = "id, sequence, kind, message_id, recipient, provider, provider_message_id, occurred_at,
     received_at, reason, url, ip, geo, user_agent, raw";
 /// Bytes of raw items after which a page ends: one item may have megabytes.
-pub const PAGE_BYTES: usize = 4 * 1024 * 1024;
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// A statement that reads up to `limit` rows in this order, and of these as many as begin within [`PAGE_BYTES`]; the first
 /// always does. The column `found` tells how many there were.

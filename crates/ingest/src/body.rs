@@ -44,23 +44,21 @@ async fn gather(mut payload: Payload, announced: usize, limit: usize) -> Result<
     let unreadable = |fault: PayloadError| {
         Problem::new(Code::MalformedJson, format!("The body could not be read: {fault}."))
     };
-    let mut next = async || {
-        let chunk = payload.next().await.transpose().map_err(unreadable)?;
-        Ok::<Bytes, Problem>(chunk.unwrap_or_default())
-    };
-    let (first, mut chunk) = (next().await?, next().await?);
+    let mut next = async || payload.next().await.transpose().map_err(unreadable);
+    let first = next().await?.unwrap_or_default();
+    let mut chunk = next().await?;
     // What comes in one piece is not copied. What is announced is reserved only up to a point: an announcement costs its
     // sender nothing.
-    if chunk.is_empty() && first.len() <= limit {
+    if chunk.is_none() && first.len() <= limit {
         return Ok(first);
     }
     let mut body = BytesMut::with_capacity(announced.min(256 * 1024).max(first.len()));
     body.extend_from_slice(&first);
-    while !chunk.is_empty() {
-        if body.len() + chunk.len() > limit {
+    while let Some(more) = chunk {
+        if body.len() + more.len() > limit {
             return Err(too_large(limit));
         }
-        body.extend_from_slice(&chunk);
+        body.extend_from_slice(&more);
         chunk = next().await?;
     }
     if body.len() > limit { Err(too_large(limit)) } else { Ok(body.freeze()) }

@@ -43,7 +43,8 @@ const MESSAGES: &str = "
 update messages m
 set status = r.status,
     due_at = case when r.status in ($8::smallint, $9::smallint) then now() + make_interval(secs => t.wait) end,
-    asks = r.status = $8::smallint, look_ups = t.look_ups, error_code = t.code, error_message = t.words, updated_at = now()
+    asks = r.status = $8::smallint,
+    look_ups = t.look_ups, error_code = t.code, error_message = t.words, updated_at = now()
 from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::smallint[], $5::float8[], $6::integer[], $10::text[],
             $11::text[]) as t(id, tenant_id, attempt, to_status, wait, look_ups, code, words),
      lateral (

@@ -45,8 +45,8 @@ pub(crate) const LOCK: &str =
 
 /// Of the messages that events name, those that have anything to gain: a recipient that goes forward, or no proof yet that
 /// it was sent. Most events tell nothing new (each open of a mail that was delivered), and cost no lock. What is read here
-/// without one can only have gone further forward since: whoever takes a status back shuts out writers of events first. Locked in the order of their ids, so that concurrent batches
-/// wait for each other in one direction only.
+/// without one can only have gone further forward since: whoever takes a status back shuts out writers of events first.
+/// Locked in the order of their ids, so that concurrent batches wait for each other in one direction only.
 const LOCK_GAINING: &str = "
 select m.id, m.status < $5::smallint as unproven
 from messages m

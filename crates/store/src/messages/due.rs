@@ -102,7 +102,7 @@ left join message_contents c on c.message_id = m.id and c.tenant_id = m.tenant_i
 where m.status = $3::smallint";
 
 /// Takes up to `limit` messages that are due, each leased for `lease`; no other worker gets one of them meanwhile.
-/// The indexes `messages_to_send_idx` and `messages_to_ask_for_idx` serve this, and hold only what is waiting.
+/// The indexes `messages_to_send_by_tenant_idx` and `messages_to_ask_by_tenant_idx` serve this, and hold only what is waiting.
 pub async fn take_due(store: &Store, kind: Kind, limit: i64, lease: Duration) -> Result<Vec<Due>, Error> {
     let client = store.client().await?;
     let statement = client.prepare_cached(&TAKE.replace("CONDITION", kind.condition())).await?;

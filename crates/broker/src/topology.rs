@@ -2,16 +2,18 @@
 //!
 //! ```text
 //! raven (direct) ─┬─ send ────────► sends           raven.unrouted (fanout) ──► unrouted
-//!        │        ├─ send-large ──► sends-large             ▲
+//!        │        ├─ send-bulk ───► sends-bulk              ▲
+//!        │        ├─ send-large ──► sends-large             │
 //!        │        ├─ event ───────► events                  │
 //!        │        └─ event-large ─► events-large            │
 //!        └─ alternate exchange ─────────────────────────────┘
-//! raven.dead (direct) ── dead ──► dead-letters     ◄── all four (delivery limit)
+//! raven.dead (direct) ── dead ──► dead-letters     ◄── all five (delivery limit)
 //! ```
 //!
 //! The broker counts what a consumer may hold in messages, never in bytes. So that a backlog of large bodies does not
 //! fill the memory of a worker that holds hundreds of small ones, large bodies wait in a queue beside, of which few are
-//! held.
+//! held. And since a queue is first in, first out, the flood of one tenant waits in a queue of its own kind, so that it
+//! does not stand before the mail of all others.
 //!
 //! All queues are quorum queues, since those fsync before they confirm and count deliveries. The delivery limit is
 //! always explicit: without one RabbitMQ 4 drops a message after 20 returns, and 3.x never. Dead lettering is
@@ -40,6 +42,8 @@ const SMALL: usize = 64 * 1024;
 pub enum Queue {
     /// Messages to send.
     Sends,
+    /// Messages to send of tenants that send many at once.
+    BulkSends,
     /// Webhook bodies to record.
     Events,
     /// What could not be processed, with the reason.
@@ -49,13 +53,14 @@ pub enum Queue {
 }
 
 /// Every queue, the targets of dead lettering first, so that no source ever points at nothing.
-const ALL: [Queue; 4] = [Queue::Unrouted, Queue::DeadLetters, Queue::Sends, Queue::Events];
+const ALL: [Queue; 5] = [Queue::Unrouted, Queue::DeadLetters, Queue::Sends, Queue::BulkSends, Queue::Events];
 
 impl Queue {
     /// Its name at the broker.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sends => "sends",
+            Self::BulkSends => "sends-bulk",
             Self::Events => "events",
             Self::DeadLetters => "dead-letters",
             Self::Unrouted => "unrouted",
@@ -67,20 +72,22 @@ impl Queue {
         match self {
             Self::Sends => Some("sends-large"),
             Self::Events => Some("events-large"),
-            Self::DeadLetters | Self::Unrouted => None,
+            Self::BulkSends | Self::DeadLetters | Self::Unrouted => None,
         }
     }
 
-    /// The queue to which a name at the broker belongs.
-    pub(crate) fn by_name(name: &str) -> Option<Self> {
-        ALL.into_iter().find(|queue| queue.name() == name || queue.large_name() == Some(name))
+    /// The kind of what is in the queue of that name at the broker, wherever it waited: `Sends` for each message to send.
+    pub(crate) fn origin(name: &str) -> Option<Self> {
+        let found = ALL.into_iter().find(|queue| queue.name() == name || queue.large_name() == Some(name))?;
+        Some(if found == Self::BulkSends { Self::Sends } else { found })
     }
 
     /// The exchange and routing key that lead a body of so many bytes to it.
     pub(crate) const fn route(self, bytes: usize) -> (&'static str, &'static str) {
         match self {
-            Self::Sends if bytes > SMALL => (EXCHANGE, "send-large"),
+            Self::Sends | Self::BulkSends if bytes > SMALL => (EXCHANGE, "send-large"),
             Self::Sends => (EXCHANGE, "send"),
+            Self::BulkSends => (EXCHANGE, "send-bulk"),
             Self::Events if bytes > SMALL => (EXCHANGE, "event-large"),
             Self::Events => (EXCHANGE, "event"),
             Self::DeadLetters => (DEAD, "dead"),
@@ -91,7 +98,7 @@ impl Queue {
     fn arguments(self) -> FieldTable {
         let mut arguments = table([("x-queue-type", text("quorum")), ("x-overflow", text("reject-publish"))]);
         match self {
-            Self::Sends | Self::Events => {
+            Self::Sends | Self::BulkSends | Self::Events => {
                 arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
                 arguments.insert("x-dead-letter-exchange".into(), text(DEAD));
                 arguments.insert("x-dead-letter-routing-key".into(), text("dead"));

@@ -13,6 +13,7 @@ pub mod ids;
 pub mod limits;
 pub mod message;
 pub mod outcome;
+pub mod pace;
 pub mod queued;
 pub mod retry;
 pub mod status;

@@ -1,6 +1,6 @@
 //! A message as its sender asked for it, after every rule was checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -122,6 +122,14 @@ impl Message {
             self.to = std::mem::take(&mut self.cc);
         }
         self
+    }
+
+    /// How many recipients there are, an address in several places counted once.
+    pub fn distinct_recipients(&self) -> usize {
+        if let ([_], [], []) = (&*self.to, &*self.cc, &*self.bcc) {
+            return 1;
+        }
+        self.recipients().map(|(_, mailbox)| mailbox.email.key()).collect::<HashSet<_>>().len()
     }
 
     /// Bytes that this message adds to a call, roughly: its texts, and its files as base64.

@@ -11,7 +11,7 @@ use service::ops::{self, Ops};
 use store::{Keyring, Store};
 
 use crate::directory::Directory;
-use crate::door::Replays;
+use crate::door::{Outlet, Replays};
 use crate::metering::Meter;
 use crate::problem::{Code, Problem};
 use crate::{door, manage, metering, read};
@@ -23,6 +23,7 @@ pub(crate) struct Parts {
     pub(crate) directory: Directory,
     pub(crate) replays: Arc<Replays>,
     pub(crate) publisher: Publisher,
+    pub(crate) outlet: Arc<Outlet>,
     pub(crate) store: Store,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) public_url: Arc<str>,
@@ -44,6 +45,7 @@ pub(crate) fn build(
         .app_data(Data::new(parts.directory))
         .app_data(Data::from(parts.replays))
         .app_data(Data::new(parts.publisher))
+        .app_data(Data::from(parts.outlet))
         .app_data(Data::new(parts.store))
         .app_data(Data::from(parts.keyring))
         .app_data(Data::from(parts.public_url))

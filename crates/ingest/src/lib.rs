@@ -35,7 +35,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::Parts;
 use crate::directory::Directory;
-use crate::door::Replays;
+use crate::door::{Outlet, Replays};
 use crate::settings::Settings;
 
 /// Connections that one worker thread of the HTTP server holds open.
@@ -69,6 +69,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         ops: health::ops(publisher.state(), database.clone(), shutdown.clone(), metrics),
         replays: Arc::new(Replays::new(store.clone(), database)),
         directory,
+        outlet: Arc::new(Outlet::new(publisher.clone())),
         publisher,
         store: store.clone(),
         keyring: Arc::new(settings.keyring),

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use domain::TenantId;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -29,6 +30,25 @@ pub struct Provider {
     pub api_secret: SecretString,
     /// When it was last changed.
     pub updated_at: Timestamp,
+}
+
+/// What tells an account from another without naming it: the first bytes of a digest of its API key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountDigest([u8; 16]);
+
+impl AccountDigest {
+    /// The digest of an API key.
+    pub fn of(api_key: &SecretString) -> Self {
+        let digest = Sha256::digest(api_key.expose_secret().as_bytes());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest[..16]);
+        Self(bytes)
+    }
+
+    /// As it is stored.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// What an account is made of.

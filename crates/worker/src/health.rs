@@ -7,10 +7,10 @@ use service::{Check, Readiness};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// Ready when both queues are consumed and the database is there. Mailjet's absence is no reason to be unready:
+/// Ready when all queues are consumed and the database is there. Mailjet's absence is no reason to be unready:
 /// messages are taken on all the same, and wait.
 pub(crate) fn readiness(
-    consumers: [watch::Receiver<State>; 2],
+    consumers: [watch::Receiver<State>; 3],
     database: watch::Receiver<Option<String>>,
     shutdown: CancellationToken,
 ) -> Readiness {

@@ -8,7 +8,6 @@
 
 mod bisect;
 mod chores;
-mod due;
 mod events;
 mod health;
 mod send;
@@ -22,15 +21,11 @@ use broker::{ConsumerSettings, Publisher, PublisherSettings, Queue, consumer};
 use service::tasks::keep_running;
 use service::{ops, telemetry};
 use store::Store;
-use store::messages::Kind;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::send::Sender;
+use crate::send::{Intake, Sender, due, questions};
 use crate::settings::Settings;
-
-/// Loops that take due messages: two that send, so that one slow call does not hold up the others, and one that asks.
-const DUE_LOOPS: [Kind; 3] = [Kind::Sends, Kind::Sends, Kind::Questions];
 
 /// Works until `shutdown`; then finishes what is in hand, and ends.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
@@ -54,15 +49,20 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         &background,
         stop_background.clone(),
     );
-    let sender = Arc::new(Sender::new(&settings, store.clone()));
-    let consumers = [
+    let sender = Sender::new(&settings, store.clone(), (&work, &shutdown));
+    let intake = Arc::new(Intake { sender: Arc::clone(&sender) });
+    let consume_sends = |queue| {
         consumer::start(
             settings.broker.clone(),
-            sends(&settings),
-            Arc::clone(&sender),
+            sends(&settings, queue),
+            Arc::clone(&intake),
             dead_letters.clone(),
             (&work, shutdown.clone()),
-        ),
+        )
+    };
+    let consumers = [
+        consume_sends(Queue::Sends),
+        consume_sends(Queue::BulkSends),
         consumer::start(
             settings.broker.clone(),
             webhooks(&settings),
@@ -99,10 +99,10 @@ fn look_after(
     (work, shutdown): (&TaskTracker, &CancellationToken),
     (background, stop_background): (&TaskTracker, &CancellationToken),
 ) {
-    for kind in DUE_LOOPS {
-        let (sender, shutdown) = (Arc::clone(sender), shutdown.clone());
-        work.spawn(keep_running("due", move || due::run(Arc::clone(&sender), kind, shutdown.clone())));
-    }
+    let (sends, stop) = (Arc::clone(sender), shutdown.clone());
+    work.spawn(keep_running("due", move || due::run(Arc::clone(&sends), stop.clone())));
+    let (asks, stop) = (Arc::clone(sender), shutdown.clone());
+    work.spawn(keep_running("questions", move || questions::run(Arc::clone(&asks), stop.clone())));
     let (chores, stop) = (store.clone(), stop_background.clone());
     background.spawn(keep_running("links", move || chores::link_events(chores.clone(), stop.clone())));
     let (chores, stop) = (store.clone(), stop_background.clone());
@@ -127,14 +127,14 @@ async fn end(
     let _ = tokio::time::timeout(std::time::Duration::from_secs(3), background.wait()).await;
 }
 
-fn sends(settings: &Settings) -> ConsumerSettings {
+fn sends(settings: &Settings, queue: Queue) -> ConsumerSettings {
     ConsumerSettings {
-        queue: Queue::Sends,
+        queue,
         lanes: settings.send_lanes,
-        prefetch: 150,
+        prefetch: 200,
         batch: 100,
         batch_bytes: 16 * 1024 * 1024,
-        large_lanes: 2,
+        large_lanes: if queue == Queue::Sends { 2 } else { 0 },
         large_prefetch: 2,
         linger: settings.linger,
     }

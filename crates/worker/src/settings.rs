@@ -49,8 +49,8 @@ const RECONCILE_AFTER: Variable = Variable {
 };
 const SEND_LANES: Variable = Variable {
     name: "RAVEN_SEND_LANES",
-    default: Some("4"),
-    meaning: "batches of sends in progress at once",
+    default: Some("2"),
+    meaning: "batches of sends being taken on at once, from each of the two queues",
 };
 const EVENT_LANES: Variable = Variable {
     name: "RAVEN_EVENT_LANES",
@@ -117,7 +117,7 @@ pub struct Settings {
     pub retry: RetryPolicy,
     /// When to ask again.
     pub reconcile: ReconcilePolicy,
-    /// Batches of sends at once.
+    /// Batches of sends being taken on at once, from each queue.
     pub send_lanes: usize,
     /// Batches of webhook bodies at once.
     pub event_lanes: usize,

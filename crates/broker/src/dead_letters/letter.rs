@@ -71,7 +71,7 @@ impl Letter {
 
     /// The queue that it can go back to.
     pub(super) fn origin(&self) -> Option<Queue> {
-        Queue::by_name(self.queue.as_deref()?).filter(|queue| matches!(queue, Queue::Sends | Queue::Events))
+        Queue::origin(self.queue.as_deref()?).filter(|queue| matches!(queue, Queue::Sends | Queue::Events))
     }
 
     /// What it had when it was first published. Headers that the broker understands stay out: some versions act on an
@@ -105,9 +105,9 @@ fn name_of(body: &[u8]) -> String {
     digest.iter().take(8).fold("unnamed-".to_owned(), |name, byte| format!("{name}{byte:02x}"))
 }
 
-/// The name of the queue beside which a large body waited.
+/// The name of the queue beside which a large body, or one of many, waited.
 fn plain(name: String) -> String {
-    Queue::by_name(&name).map_or(name, |queue| queue.name().to_owned())
+    Queue::origin(&name).map_or(name, |queue| queue.name().to_owned())
 }
 
 fn in_words(latest: Option<&Death>) -> String {

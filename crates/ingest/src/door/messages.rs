@@ -4,7 +4,6 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use broker::Publisher;
 use domain::api_key::Scope;
 use domain::{Message, MessageId, QueuedMessage};
 use jiff::Timestamp;
@@ -14,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::idempotency::{self, Replays, Request, Seen};
-use super::publish::{publish, queued};
+use super::publish::{Outlet, queued};
 use super::request;
 use crate::auth::{Caller, caller};
 use crate::body;
@@ -39,7 +38,7 @@ impl Accepted {
 pub(super) async fn send(
     request: HttpRequest,
     payload: Payload,
-    publisher: Data<Publisher>,
+    outlet: Data<Outlet>,
     replays: Data<Replays>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller(&request, Scope::Send).await?;
@@ -57,7 +56,7 @@ pub(super) async fn send(
         let accepted = Accepted::of(id, seen.scheduled);
         return Ok(HttpResponse::Ok().insert_header(("Idempotent-Replayed", "true")).json(accepted));
     }
-    publish(&publisher, &[queued(caller, id, now, digest.clone(), message)]).await?;
+    outlet.publish(caller.tenant, &[queued(caller, id, now, digest.clone(), message)]).await?;
     if key.is_some() {
         replays.accepted(id, Seen { digest, scheduled });
     }
@@ -69,7 +68,7 @@ pub(super) async fn send(
 pub(super) async fn send_batch(
     request: HttpRequest,
     payload: Payload,
-    publisher: Data<Publisher>,
+    outlet: Data<Outlet>,
     replays: Data<Replays>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller(&request, Scope::Send).await?;
@@ -80,7 +79,7 @@ pub(super) async fn send_batch(
     let accepted: Vec<Accepted> =
         messages.iter().map(|next| Accepted::of(next.id, next.message.scheduled_at.is_some())).collect();
     let Some(key) = key else {
-        publish(&publisher, &messages).await?;
+        outlet.publish(caller.tenant, &messages).await?;
         return Ok(HttpResponse::Ok().json(json!({ "data": accepted })));
     };
     // The batch as a whole is remembered under the key, as a single message would be.
@@ -90,7 +89,7 @@ pub(super) async fn send_batch(
         let mut answer = HttpResponse::Ok();
         return Ok(answer.insert_header(("Idempotent-Replayed", "true")).json(json!({ "data": accepted })));
     }
-    publish(&publisher, &messages).await?;
+    outlet.publish(caller.tenant, &messages).await?;
     replays.accepted(whole, Seen { digest, scheduled: false });
     Ok(HttpResponse::Ok().json(json!({ "data": accepted })))
 }

@@ -1,6 +1,7 @@
 //! The door: what application backends and Mailjet's webhooks call. Authenticate, bound, check the shape, publish,
 //! answer.
 
+mod flood;
 mod idempotency;
 mod messages;
 mod publish;
@@ -10,6 +11,7 @@ mod webhooks;
 use actix_web::web::{ServiceConfig, post};
 
 pub(crate) use idempotency::Replays;
+pub(crate) use publish::Outlet;
 
 use crate::resource::at;
 

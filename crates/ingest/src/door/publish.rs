@@ -1,10 +1,14 @@
 //! Putting messages on the queue.
 
+use std::sync::{Mutex, PoisonError};
+
 use broker::{Publication, Publisher, Queue};
-use domain::{Message, MessageId, QueuedMessage, limits};
+use domain::{Message, MessageId, QueuedMessage, TenantId, limits};
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use tokio::time::Instant;
 
+use super::flood::Floods;
 use crate::auth::Caller;
 use crate::problem::{Code, Problem};
 
@@ -19,29 +23,46 @@ pub(super) fn queued(
     QueuedMessage { id, tenant: caller.tenant, accepted_at: now, sandbox: caller.test, digest, message }
 }
 
-/// Publishes all of `messages`, pipelined; all are confirmed when this answers `Ok`.
-pub(super) async fn publish(publisher: &Publisher, messages: &[QueuedMessage]) -> Result<(), Problem> {
-    let publications: Vec<Publication> = messages.iter().map(publication).collect::<Result<_, _>>()?;
-    let several = publications.len() > 1;
-    let results = join_all(publications.into_iter().map(|next| publisher.publish(next))).await;
-    match results.into_iter().collect::<Result<(), _>>() {
-        Err(_) if several => Err(Problem::new(
-            Code::QueueUnavailable,
-            "Not all messages were confirmed; some may have been accepted. A batch that came with an \
-             Idempotency-Key can be sent again, and goes out once.",
-        )),
-        result => Ok(result?),
+/// Where accepted messages go.
+pub(crate) struct Outlet {
+    publisher: Publisher,
+    floods: Mutex<Floods>,
+}
+
+impl Outlet {
+    pub(crate) fn new(publisher: Publisher) -> Self {
+        Self { publisher, floods: Mutex::default() }
+    }
+
+    /// Publishes all of `messages`, pipelined; all are confirmed when this answers `Ok`.
+    pub(super) async fn publish(&self, tenant: TenantId, messages: &[QueuedMessage]) -> Result<(), Problem> {
+        let queue = {
+            let mut floods = self.floods.lock().unwrap_or_else(PoisonError::into_inner);
+            floods.queue(tenant, messages.len(), Instant::now())
+        };
+        let publications: Vec<Publication> =
+            messages.iter().map(|message| publication(message, queue)).collect::<Result<_, _>>()?;
+        let several = publications.len() > 1;
+        let results = join_all(publications.into_iter().map(|next| self.publisher.publish(next))).await;
+        match results.into_iter().collect::<Result<(), _>>() {
+            Err(_) if several => Err(Problem::new(
+                Code::QueueUnavailable,
+                "Not all messages were confirmed; some may have been accepted. A batch that came with an \
+                 Idempotency-Key can be sent again, and goes out once.",
+            )),
+            result => Ok(result?),
+        }
     }
 }
 
-fn publication(queued: &QueuedMessage) -> Result<Publication, Problem> {
+fn publication(queued: &QueuedMessage, queue: Queue) -> Result<Publication, Problem> {
     let body = queued.encode().map_err(|_| Problem::new(Code::Internal, "The message cannot be encoded."))?;
     if body.len() > limits::QUEUED_BYTES {
         let detail = format!("The message has {} bytes; at most {}.", body.len(), limits::QUEUED_BYTES);
         return Err(Problem::new(Code::PayloadTooLarge, detail));
     }
     Ok(Publication {
-        queue: Queue::Sends,
+        queue,
         message_id: queued.id.to_string(),
         content_type: "application/vnd.raven.message.v1",
         headers: vec![("raven-tenant", queued.tenant.to_string())],

@@ -7,10 +7,12 @@ mod claim;
 mod due;
 mod read;
 mod record;
+mod release;
 mod settle;
 
-pub use claim::{Arrival, Claimed, claim};
-pub use due::{Due, Kind, Work, next_due, take_due};
+pub use claim::{Arrival, Claimed, Plan, claim};
+pub use due::{DueSend, Kind, Question, Waiting, Wanted, take_questions, take_sends, waiting};
 pub use read::{Digest, Envelope, MessageView, RecipientView, digest, get};
 pub use record::{Transition, record};
+pub use release::{Unbegun, release};
 pub(crate) use settle::{Move, apply, take_back};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{MessageId, Outcome, Status, TenantId};
-use futures_util::future::try_join5;
+use futures_util::future::try_join4;
 use uuid::Uuid;
 
 use super::settle::LOCK;
@@ -29,14 +29,22 @@ pub struct Transition {
     pub look_ups: u32,
 }
 
-/// Recipients: an acceptance moves forward from anywhere; everything else only from `sending`, where this attempt
-/// put them, and only while this is the attempt under way.
+/// Recipients: an acceptance moves forward from anywhere, and brings the provider's ids; everything else moves only from
+/// `sending`, where this attempt put them, and only while this is the attempt under way.
 const RECIPIENTS: &str = "
-update recipients r set status = t.to_status
+update recipients r
+set status = case when r.status < t.to_status or t.to_status <> $5::smallint then t.to_status else r.status end,
+    provider_message_id = coalesce(a.number, r.provider_message_id),
+    provider_message_uuid = coalesce(a.uuid, r.provider_message_uuid)
 from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::smallint[]) as t(id, tenant_id, attempt, to_status)
 join messages m on m.id = t.id and m.tenant_id = t.tenant_id
-where r.message_id = t.id and r.tenant_id = t.tenant_id
-  and case when t.to_status = $5::smallint then r.status < t.to_status
+join recipients o on o.message_id = t.id and o.tenant_id = t.tenant_id
+left join (
+    select distinct on (id, email_key) * from unnest($7::uuid[], $8::text[], $9::bigint[], $10::uuid[])
+        as a(id, email_key, number, uuid)
+) a on a.id = o.message_id and a.email_key = o.email_key
+where r.message_id = o.message_id and r.tenant_id = t.tenant_id and r.email_key = o.email_key
+  and case when t.to_status = $5::smallint then r.status < t.to_status or a.id is not null
            else m.status = $6::smallint and m.attempts = t.attempt and r.status = $6::smallint end";
 
 const MESSAGES: &str = "
@@ -61,11 +69,6 @@ from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::t
 where a.message_id = t.id and a.tenant_id = t.tenant_id and a.attempt = t.attempt
   and (a.outcome is null or a.outcome = 'uncertain')";
 
-const ACCEPTANCES: &str = "
-update recipients r set provider_message_id = t.number, provider_message_uuid = t.uuid
-from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::uuid[]) as t(id, tenant_id, email_key, number, uuid)
-where r.message_id = t.id and r.tenant_id = t.tenant_id and r.email_key = t.email_key";
-
 /// Records a batch in one transaction, in one round trip after the statements are prepared.
 pub async fn record(store: &Store, transitions: &[Transition]) -> Result<(), Error> {
     if transitions.is_empty() {
@@ -73,30 +76,39 @@ pub async fn record(store: &Store, transitions: &[Transition]) -> Result<(), Err
     }
     let batch = Columns::of(transitions);
     let mut client = store.client().await?;
-    let (lock, recipients, messages, attempts, acceptances) = try_join5(
+    let (lock, recipients, messages, attempts) = try_join4(
         client.prepare_cached(LOCK),
         client.prepare_cached(RECIPIENTS),
         client.prepare_cached(MESSAGES),
         client.prepare_cached(ATTEMPTS),
-        client.prepare_cached(ACCEPTANCES),
     )
     .await?;
     let transaction = client.transaction().await?;
     let (sent, sending) = (Status::Sent.rank(), Status::Sending.rank());
     let (queued, suppressed) = (Status::Queued.rank(), Status::Suppressed.rank());
     let Columns { ids, tenants, attempt, to, wait, look_ups, outcome, code, words, accepted } = &batch;
-    try_join5(
+    try_join4(
         transaction.execute(&lock, &[ids, tenants]),
-        transaction.execute(&recipients, &[ids, tenants, attempt, to, &sent, &sending]),
+        transaction.execute(
+            &recipients,
+            &[
+                ids,
+                tenants,
+                attempt,
+                to,
+                &sent,
+                &sending,
+                &accepted.ids,
+                &accepted.keys,
+                &accepted.numbers,
+                &accepted.uuids,
+            ],
+        ),
         transaction.execute(
             &messages,
             &[ids, tenants, attempt, to, wait, look_ups, &sent, &sending, &queued, code, words, &suppressed],
         ),
         transaction.execute(&attempts, &[ids, tenants, attempt, outcome, code, words]),
-        transaction.execute(
-            &acceptances,
-            &[&accepted.ids, &accepted.tenants, &accepted.keys, &accepted.numbers, &accepted.uuids],
-        ),
     )
     .await?;
     transaction.commit().await?;
@@ -121,7 +133,6 @@ struct Columns<'a> {
 #[derive(Default)]
 struct Accepted<'a> {
     ids: Vec<Uuid>,
-    tenants: Vec<Uuid>,
     keys: Vec<&'a str>,
     numbers: Vec<Option<i64>>,
     uuids: Vec<Option<Uuid>>,
@@ -144,7 +155,6 @@ impl<'a> Columns<'a> {
             if let Outcome::Accepted(recipients) = &next.outcome {
                 for recipient in recipients {
                     columns.accepted.ids.push(next.id.0);
-                    columns.accepted.tenants.push(next.tenant.0);
                     columns.accepted.keys.push(&recipient.email_key);
                     columns.accepted.numbers.push(recipient.message_id);
                     columns.accepted.uuids.push(recipient.message_uuid);

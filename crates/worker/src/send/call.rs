@@ -1,64 +1,89 @@
 //! One call, and what its answer means for each of its messages.
 
-use domain::{Outcome, Reason};
+use domain::{Outcome, Reason, TenantId};
 use mailjet::{Outgoing, SendAnswer};
-use store::messages::Transition;
 use tokio::time::Instant;
 
-use super::{Account, Job, Sender};
+use super::record::Settled;
+use super::{Job, Sender};
 
 impl Sender {
-    /// Hands `jobs` over in one call. When Mailjet refuses the call for one of its messages, halves it until the
-    /// culprit is alone: a refused call took nothing on, so its messages are safe to send again.
-    pub(super) async fn call(
-        &self,
-        account: &Account,
-        sandbox: bool,
-        jobs: Vec<Job>,
-        until: Instant,
-    ) -> Vec<Transition> {
-        let mut transitions = Vec::with_capacity(jobs.len());
+    /// Hands `jobs`, which are of one account and one sandbox flag, over in one call. When Mailjet refuses the call for
+    /// one of its messages, halves it until the culprit is alone: a refused call took nothing on, so its messages are
+    /// safe to send again.
+    pub(super) async fn call(&self, jobs: Vec<Job>) -> Vec<Settled> {
+        let mut settled = Vec::with_capacity(jobs.len());
         let mut open: Vec<Vec<Job>> = vec![jobs];
         while let Some(mut part) = open.pop() {
-            let outcomes = match self.once(account, sandbox, &part, until).await {
-                SendAnswer::Each(outcomes) => outcomes,
-                SendAnswer::All(outcome) => vec![outcome; part.len()],
-                SendAnswer::Culprit(reason) if part.len() == 1 => vec![Outcome::Refused(reason)],
-                SendAnswer::Culprit(_) => {
+            let outcomes = match self.once(&part).await {
+                Some(SendAnswer::Each(outcomes)) => outcomes,
+                Some(SendAnswer::All(outcome)) => vec![outcome; part.len()],
+                Some(SendAnswer::Culprit(reason)) if part.len() == 1 => vec![Outcome::Refused(reason)],
+                Some(SendAnswer::Culprit(_)) => {
                     let rest = part.split_off(part.len() / 2);
                     open.extend([rest, part]);
                     continue;
                 }
+                None => {
+                    settled.extend(part.into_iter().map(|job| job.give_back(None)));
+                    continue;
+                }
             };
-            transitions.extend(part.iter().zip(outcomes).map(|(job, outcome)| self.conclude(job, outcome)));
+            settled.extend(part.into_iter().zip(outcomes).map(|(job, outcome)| {
+                let transition = self.conclude(&job, outcome);
+                Settled::attempt(transition, Some(job.place))
+            }));
         }
-        transitions
+        settled
     }
 
-    async fn once(&self, account: &Account, sandbox: bool, jobs: &[Job], until: Instant) -> SendAnswer {
-        let not_begun = || {
-            let words = "The call could not begin in time; the message goes back to wait its turn.";
-            SendAnswer::All(Outcome::NotSent(Reason::new("not_begun", words)))
-        };
-        // Past this moment another worker may ask Mailjet, and in the end send: no call may begin.
-        let Ok(Ok(_permit)) = tokio::time::timeout_at(until, self.calls.acquire()).await else {
-            return not_begun();
-        };
-        if Instant::now() >= until {
-            return not_begun();
+    /// Answers none when the call could not begin in time. Past that moment another worker may ask Mailjet, and in the
+    /// end send.
+    async fn once(&self, jobs: &[Job]) -> Option<SendAnswer> {
+        let first = jobs.first()?;
+        let until = jobs.iter().map(|job| job.until).min()?;
+        let _permit = tokio::time::timeout_at(until, self.calls.acquire()).await.ok()?.ok()?;
+        let begun = Instant::now();
+        if begun >= until {
+            return None;
         }
         let outgoing: Vec<Outgoing<'_>> = jobs
             .iter()
             .map(|job| Outgoing {
                 id: job.id,
-                from: job.message.from.as_ref().unwrap_or(&account.from),
+                from: job.message.from.as_ref().unwrap_or(&job.account.from),
                 message: &job.message,
             })
             .collect();
-        let started = Instant::now();
-        let answer = self.client.send(&account.credentials, sandbox, &outgoing).await;
-        metrics::histogram!("raven_mailjet_send_seconds").record(started.elapsed().as_secs_f64());
+        let answer = self.client.send(&first.account.credentials, first.sandbox, &outgoing).await;
+        metrics::histogram!("raven_mailjet_send_seconds").record(begun.elapsed().as_secs_f64());
         metrics::histogram!("raven_mailjet_send_batch").record(u32::try_from(jobs.len()).unwrap_or(u32::MAX));
-        answer
+        self.feel(first.tenant, begun, &answer);
+        Some(answer)
+    }
+
+    /// Lets the account's pace feel how a call went.
+    fn feel(&self, tenant: TenantId, begun: Instant, answer: &SendAnswer) {
+        let trouble = trouble(answer);
+        if let Some(reason) = trouble {
+            metrics::counter!("raven_mailjet_trouble_total", "code" => reason.code.clone()).increment(1);
+            tracing::debug!(%tenant, code = reason.code, words = reason.message, "the account is held back");
+        }
+        self.desk.note(tenant, begun, trouble.cloned());
+    }
+}
+
+/// What an answer says against further calls of the same account for the moment. That a message was refused does not.
+fn trouble(answer: &SendAnswer) -> Option<&Reason> {
+    let of = |outcome| match outcome {
+        &Outcome::NotSent(ref reason) | &Outcome::Uncertain(ref reason) => Some(reason),
+        Outcome::Accepted(_) | Outcome::Refused(_) => None,
+    };
+    match answer {
+        SendAnswer::All(outcome) => of(outcome),
+        // Of a single message it may be the message's own fault.
+        SendAnswer::Each(outcomes) if outcomes.iter().any(|outcome| of(outcome).is_none()) => None,
+        SendAnswer::Each(outcomes) => outcomes.first().and_then(of),
+        SendAnswer::Culprit(_) => None,
     }
 }

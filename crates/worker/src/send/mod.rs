@@ -1,184 +1,185 @@
-//! Sending: from a batch of claimed messages to their recorded outcomes.
+//! Sending: from messages that arrive or are due to their recorded outcomes.
+//!
+//! ```text
+//! queue.rs ─┐ room?                                    ┌─► call.rs ─► conclude.rs ─┐
+//!           ├─► desk.rs ─► claim ─► line.rs (fill.rs) ─┴─► call.rs ─► conclude.rs ─┴─► record.rs
+//! due.rs ───┘                       one an account         several at once
+//! ```
+//!
+//! Each account has a line and a pace of its own, so that one in trouble holds up nobody else.
 
+mod accounts;
 mod call;
 mod conclude;
+mod desk;
+pub(crate) mod due;
 mod fill;
+mod line;
+pub(crate) mod questions;
 mod queue;
-pub(crate) mod reconcile;
+mod reconcile;
+mod record;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::retry::{ReconcilePolicy, RetryPolicy};
-use domain::{Mailbox, Message, MessageId, Outcome, Reason, TenantId};
-use futures_util::future::join_all;
+use domain::{Message, MessageId, QueuedMessage, Reason, TenantId};
 use jiff::Timestamp;
-use mailjet::Credentials;
-use service::tasks::describe;
-use store::messages::Transition;
-use store::providers::{self, Provider};
-use store::{Keyring, Store};
+use store::Store;
+use store::messages::Unbegun;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use accounts::{Account, Accounts};
+use desk::{Desk, Place};
+use line::Line;
+use record::{Recorder, Settled};
 
 use crate::settings::Settings;
 
-/// Calls to Mailjet in progress at once in this process. Mailjet takes 500 calls in 10 s from an account.
-const CALLS: usize = 32;
+pub(crate) use queue::Intake;
+
+/// Calls to Mailjet in progress at once in this process, of all accounts.
+const CALLS: usize = 256;
 /// A lease outlasts the last moment at which a call may be in progress by this much.
 const MARGIN: Duration = Duration::from_secs(2);
-/// How long recording an outcome is tried. After that it is found out by asking Mailjet.
-const RECORD_FOR: Duration = Duration::from_secs(30);
 
 /// A claimed message.
-#[derive(Debug, Clone)]
 pub(crate) struct Job {
-    pub(crate) id: MessageId,
-    pub(crate) tenant: TenantId,
+    id: MessageId,
+    tenant: TenantId,
+    account: Arc<Account>,
     /// The attempt that the claim began, from 1.
-    pub(crate) attempt: u32,
+    attempt: u32,
+    /// Earlier attempts that had no answer, and of which Mailjet had not heard.
+    vanished: u32,
     /// Since when it was to be sent.
-    pub(crate) since: Timestamp,
-    pub(crate) sandbox: bool,
+    since: Timestamp,
+    sandbox: bool,
     /// Without the recipients that are left out.
-    pub(crate) message: Message,
+    message: Message,
+    /// How many there are: Mailjet counts an address once for each message.
+    recipients: usize,
+    /// Bytes of a call that it takes, roughly.
+    bytes: usize,
+    /// The last moment at which a call with it may begin.
+    until: Instant,
+    /// When it came to its line.
+    arrived: Instant,
+    place: Place,
+}
+
+/// What a claim says of a message.
+struct Claim {
+    attempt: u32,
+    vanished: u32,
+    since: Timestamp,
+    until: Instant,
+}
+
+impl Job {
+    fn new(queued: QueuedMessage, account: Arc<Account>, claim: &Claim, place: Place) -> Self {
+        Self {
+            id: queued.id,
+            tenant: queued.tenant,
+            account,
+            attempt: claim.attempt,
+            vanished: claim.vanished,
+            since: claim.since,
+            sandbox: queued.sandbox,
+            recipients: queued.message.distinct_recipients(),
+            bytes: queued.message.wire_size(),
+            message: queued.message,
+            until: claim.until,
+            arrived: Instant::now(),
+            place,
+        }
+    }
+
+    /// Ends it without a call.
+    fn give_back(self, reason: Option<Reason>) -> Settled {
+        let unbegun = Unbegun { id: self.id, tenant: self.tenant, attempt: self.attempt, reason };
+        Settled::unbegun(unbegun, Some(self.place))
+    }
 }
 
 /// Everything that sending needs.
 pub(crate) struct Sender {
     store: Store,
-    keyring: Keyring,
+    accounts: Accounts,
     client: mailjet::Client,
+    desk: Arc<Desk>,
+    recorder: Recorder,
     retry: RetryPolicy,
     reconcile: ReconcilePolicy,
-    calls: Arc<Semaphore>,
-}
-
-/// The account of a tenant, ready for calls.
-#[derive(Debug)]
-struct Account {
-    credentials: Credentials,
-    from: Mailbox,
+    linger: Duration,
+    calls: Semaphore,
+    work: TaskTracker,
+    shutdown: CancellationToken,
 }
 
 impl Sender {
-    pub(crate) fn new(settings: &Settings, store: Store) -> Self {
-        Self {
-            store,
-            keyring: settings.keyring.clone(),
+    pub(crate) fn new(
+        settings: &Settings,
+        store: Store,
+        (work, shutdown): (&TaskTracker, &CancellationToken),
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            accounts: Accounts::new(store.clone(), settings.keyring.clone()),
             client: settings.mailjet.clone(),
+            desk: Desk::new(),
+            recorder: Recorder::new(store.clone()),
+            store,
             retry: settings.retry,
             reconcile: settings.reconcile,
-            calls: Arc::new(Semaphore::new(CALLS)),
-        }
-    }
-
-    pub(crate) fn store(&self) -> &Store {
-        &self.store
+            linger: settings.linger,
+            calls: Semaphore::new(CALLS),
+            work: work.clone(),
+            shutdown: shutdown.clone(),
+        })
     }
 
     /// How long a claim holds: as long as a call under it may begin, a whole call, and a margin. So no other worker
     /// asks for, or sends, a message that may still be in somebody's call.
-    pub(crate) fn lease(&self) -> Duration {
+    fn lease(&self) -> Duration {
         self.client.timeout() * 2 + MARGIN
     }
 
     /// Call this before claiming; the answer is the last moment at which a call under that claim may begin.
-    pub(crate) fn begin(&self) -> Instant {
+    fn begin(&self) -> Instant {
         Instant::now() + self.client.timeout()
     }
 
-    /// Hands claimed messages over, and answers what became of each. `until` is from [`Self::begin`].
-    pub(crate) async fn deliver(&self, jobs: Vec<Job>, until: Instant) -> Vec<Transition> {
-        if jobs.is_empty() {
-            return Vec::new();
+    /// Puts claimed messages in the lines of their accounts, and makes lines for those that have none.
+    fn hand_over(self: &Arc<Self>, jobs: Vec<Job>) {
+        let mut by_tenant: BTreeMap<TenantId, Vec<Job>> = BTreeMap::new();
+        for job in jobs {
+            by_tenant.entry(job.tenant).or_default().push(job);
         }
-        let accounts = match self.accounts(&jobs).await {
-            Ok(accounts) => accounts,
-            Err(fault) => {
-                let reason = Reason::new("database_unavailable", fault.to_string());
-                return jobs.iter().map(|job| self.conclude(job, Outcome::NotSent(reason.clone()))).collect();
-            }
-        };
-        let mut transitions = Vec::with_capacity(jobs.len());
-        let mut calls = Vec::new();
-        for (group, jobs) in fill::by_account(jobs) {
-            match &accounts[&group.tenant] {
-                Ok(account) => {
-                    let filled = fill::calls(jobs, group.most).into_iter();
-                    calls.extend(filled.map(|jobs| (account, group.sandbox, jobs)));
-                }
-                Err(reason) => {
-                    transitions
-                        .extend(jobs.iter().map(|job| self.conclude(job, Outcome::NotSent(reason.clone()))));
-                }
+        for (tenant, jobs) in by_tenant {
+            if let Some(inbox) = self.desk.hand_over(tenant, jobs) {
+                self.work.spawn(Line::new(Arc::clone(self), tenant, inbox).run());
             }
         }
-        let calls =
-            calls.into_iter().map(|(account, sandbox, jobs)| self.call(account, sandbox, jobs, until));
-        transitions.extend(join_all(calls).await.into_iter().flatten());
-        transitions
     }
 
-    /// The account of each tenant, or why there is none.
-    async fn accounts(
-        &self,
-        jobs: &[Job],
-    ) -> Result<HashMap<TenantId, Result<Account, Reason>>, store::Error> {
-        let mut tenants: Vec<TenantId> = jobs.iter().map(|job| job.tenant).collect();
-        tenants.sort_unstable();
-        tenants.dedup();
-        let mut found = providers::get_many(&self.store, &self.keyring, &tenants).await?;
-        Ok(tenants.into_iter().map(|tenant| (tenant, account(found.remove(&tenant)))).collect())
-    }
-
-    /// Records outcomes, for as long as it takes within reason: what is not recorded has to be asked for. Where the
-    /// database will not take a batch, halves it, so that one bad row costs no other its outcome.
-    pub(crate) async fn record(&self, transitions: &[Transition]) {
-        let deadline = Instant::now() + RECORD_FOR;
-        let mut open = vec![transitions];
-        let mut wait = Duration::from_millis(100);
-        while let Some(part) = open.pop() {
-            match store::messages::record(&self.store, part).await {
-                Ok(()) => count(part),
-                Err(fault) if fault.is_transient() && Instant::now() < deadline => {
-                    tracing::debug!(%fault, "outcomes are not recorded yet");
-                    open.push(part);
-                    tokio::time::sleep(wait).await;
-                    wait = (wait * 2).min(Duration::from_secs(3));
-                }
-                Err(fault) if !fault.is_transient() && part.len() > 1 => {
-                    open.extend(<[_; 2]>::from(part.split_at(part.len() / 2)));
-                }
-                Err(fault) => {
-                    let fault = describe(&fault);
-                    tracing::error!(%fault, count = part.len(), "outcomes are not recorded; Mailjet will be asked");
-                }
-            }
+    /// Has outcomes recorded, together with others that end meanwhile.
+    fn settle(self: &Arc<Self>, settled: Vec<Settled>) {
+        if settled.is_empty() {
+            return;
         }
+        self.recorder.put(settled);
+        let sender = Arc::clone(self);
+        self.work.spawn(async move { sender.recorder.write().await });
     }
 }
 
-fn count(transitions: &[Transition]) {
-    for transition in transitions {
-        metrics::counter!("raven_attempts_total", "outcome" => transition.outcome.name()).increment(1);
-    }
-}
-
-fn account(found: Option<Result<Provider, store::Error>>) -> Result<Account, Reason> {
-    let provider = match found {
-        Some(Ok(provider)) => provider,
-        Some(Err(fault)) => return Err(Reason::new("credentials_unreadable", fault.to_string())),
-        None => {
-            let words = "The tenant has no Mailjet account: set it with PUT /v1/providers/mailjet.";
-            return Err(Reason::new("provider_missing", words));
-        }
-    };
-    let from = Mailbox::new(&provider.from_email, provider.from_name.as_deref())
-        .map_err(|fault| Reason::new("sender_invalid", format!("The provider's from_email {fault}.")))?;
-    Ok(Account {
-        credentials: Credentials { api_key: provider.api_key, api_secret: provider.api_secret },
-        from,
-    })
+/// What is shown on a message that has to wait for its account.
+fn held_back(trouble: &Reason) -> Reason {
+    let Reason { code, message } = trouble;
+    Reason::new("held_back", format!("It waits, since the account's calls fail for now: {message} ({code})"))
 }

@@ -1,65 +1,148 @@
-//! Taking messages from the queue `sends`.
+//! Taking messages from the queues of sends.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use broker::{Delivery, Handler, Verdict};
-use domain::QueuedMessage;
-use store::messages::{Arrival, claim};
+use domain::{QueuedMessage, Reason, TenantId};
+use store::messages::{Arrival, Plan, claim};
+use tokio::time::Instant;
 
-use super::{Job, Sender};
+use super::accounts::Known;
+use super::desk::{Place, Room};
+use super::{Claim, Job, Sender, held_back};
 use crate::bisect::bisect;
 
-impl Handler for Sender {
-    /// After the claim Postgres holds the message, whatever becomes of this process; so the verdict is `Done` as soon
-    /// as its outcome is recorded or left to be found out, and a redelivery finds the claim and does nothing.
+/// How long a batch waits for room of accounts that are moving. What has none by then is kept in Postgres.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Room is looked for at least this often meanwhile.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Handles the queues of sends.
+pub(crate) struct Intake {
+    pub(crate) sender: Arc<Sender>,
+}
+
+/// What is to become of a message of a batch.
+enum Fate {
+    /// It is claimed, and takes this place.
+    Go(Place),
+    /// It is kept in Postgres.
+    Keep(Option<Reason>),
+}
+
+impl Handler for Intake {
+    /// After the claim Postgres holds the message, whatever becomes of this process; so the verdict is `Done` as soon as
+    /// that is committed, and a redelivery finds the claim and does nothing.
     async fn handle(&self, batch: &[Delivery]) -> Vec<Verdict> {
-        let messages: Vec<Result<QueuedMessage, String>> = batch
-            .iter()
-            .map(|delivery| QueuedMessage::decode(&delivery.body).map_err(|fault| fault.to_string()))
-            .collect();
-        let mut verdicts: Vec<Verdict> = messages
-            .iter()
-            .map(|message| match message {
-                Ok(_) => Verdict::RetryLater,
-                Err(reason) => Verdict::DeadLetter(reason.clone()),
-            })
-            .collect();
-        let good = messages.iter().enumerate().filter(|(_, message)| message.is_ok()).map(|(place, _)| place);
-        let process = |places: Vec<usize>| {
-            let arrivals = places
-                .into_iter()
-                .filter_map(|place| {
-                    let queued = messages[place].as_ref().ok()?;
-                    Some(Arrival { queued, content: &batch[place].body })
-                })
-                .collect();
-            self.take_on(arrivals)
+        let mut verdicts = Vec::with_capacity(batch.len());
+        let mut open = Vec::with_capacity(batch.len());
+        for (place, delivery) in batch.iter().enumerate() {
+            match QueuedMessage::decode(&delivery.body) {
+                Ok(message) => {
+                    open.push((place, message));
+                    verdicts.push(Verdict::RetryLater);
+                }
+                Err(fault) => verdicts.push(Verdict::DeadLetter(fault.to_string())),
+            }
+        }
+        let accounts = match self.sender.accounts.of(open.iter().map(|(_, message)| message.tenant)).await {
+            Ok(accounts) => accounts,
+            Err(fault) => {
+                tracing::debug!(%fault, "the batch is kept for later");
+                return verdicts;
+            }
         };
-        bisect(good.collect(), process, &mut verdicts).await;
+        let started = Instant::now();
+        while !open.is_empty() {
+            let patient = started.elapsed() < PATIENCE;
+            let mut decided = HashMap::new();
+            for (place, queued) in std::mem::take(&mut open) {
+                match self.fate(&queued, batch[place].body.len(), &accounts, patient) {
+                    Some(fate) => drop(decided.insert(place, (queued, fate))),
+                    None => open.push((place, queued)),
+                }
+            }
+            if decided.is_empty() {
+                self.sender.desk.freed(TICK).await;
+            } else {
+                self.take_on(batch, decided, &accounts, &mut verdicts).await;
+            }
+        }
         verdicts
     }
 }
 
-impl Sender {
-    /// Claims, sends, records. Answers an error only when nothing was claimed.
-    async fn take_on(&self, arrivals: Vec<Arrival<'_>>) -> Result<(), store::Error> {
-        let until = self.begin();
-        let mut claimed = claim(&self.store, &arrivals, self.lease()).await?;
-        let jobs = arrivals
-            .iter()
-            .filter_map(|arrival| {
-                let queued = arrival.queued;
-                let claim = claimed.remove(&queued.id)?;
-                Some(Job {
-                    id: queued.id,
-                    tenant: queued.tenant,
-                    attempt: 1,
-                    since: queued.accepted_at,
-                    sandbox: queued.sandbox,
-                    message: queued.message.clone().without(|key| claim.left_out.contains(key)),
+impl Intake {
+    /// Decides what becomes of a message; none while there may be room for it soon.
+    fn fate(
+        &self,
+        queued: &QueuedMessage,
+        bytes: usize,
+        accounts: &HashMap<TenantId, Known>,
+        patient: bool,
+    ) -> Option<Fate> {
+        // A schedule is kept whatever the account is like.
+        if queued.message.scheduled_at.is_some() {
+            return Some(Fate::Keep(None));
+        }
+        match accounts.get(&queued.tenant)? {
+            Err(reason) => Some(Fate::Keep(Some(reason.clone()))),
+            Ok(_) => match self.sender.desk.ask(queued.tenant, queued.message.distinct_recipients(), bytes) {
+                Room::Now(place) => Some(Fate::Go(place)),
+                Room::Soon if patient => None,
+                Room::Soon => Some(Fate::Keep(None)),
+                Room::Later(trouble) => Some(Fate::Keep(trouble.as_ref().map(held_back))),
+            },
+        }
+    }
+
+    /// Claims, or keeps, those that have a fate, and hands over what is to go.
+    async fn take_on(
+        &self,
+        batch: &[Delivery],
+        decided: HashMap<usize, (QueuedMessage, Fate)>,
+        accounts: &HashMap<TenantId, Known>,
+        verdicts: &mut [Verdict],
+    ) {
+        let claimed = Mutex::new(HashMap::new());
+        let process = async |places: Vec<usize>| {
+            let until = self.sender.begin();
+            let arrivals: Vec<Arrival<'_>> = places
+                .iter()
+                .filter_map(|place| {
+                    let (queued, fate) = decided.get(place)?;
+                    Some(Arrival { queued, content: &batch[*place].body, plan: plan(queued, fate, accounts) })
                 })
-            })
-            .collect();
-        let transitions = self.deliver(jobs, until).await;
-        self.record(&transitions).await;
-        Ok(())
+                .collect();
+            let claims = claim(&self.sender.store, &arrivals, self.sender.lease()).await?;
+            let claims = claims.into_iter().map(|(id, claim)| (id, (claim, until)));
+            claimed.lock().unwrap_or_else(PoisonError::into_inner).extend(claims);
+            Ok(())
+        };
+        let mut places: Vec<usize> = decided.keys().copied().collect();
+        places.sort_unstable();
+        bisect(places, process, verdicts).await;
+        let mut claimed = claimed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let jobs = decided.into_values().filter_map(|(mut queued, fate)| {
+            let (claim, until) = claimed.remove(&queued.id)?;
+            let (Fate::Go(place), Some(Ok(account))) = (fate, accounts.get(&queued.tenant)) else {
+                return None;
+            };
+            queued.message = queued.message.without(|key| claim.left_out.contains(key));
+            let claim = Claim { attempt: 1, vanished: 0, since: queued.accepted_at, until };
+            Some(Job::new(queued, Arc::clone(account), &claim, place))
+        });
+        self.sender.hand_over(jobs.collect());
+    }
+}
+
+fn plan<'a>(queued: &QueuedMessage, fate: &'a Fate, accounts: &HashMap<TenantId, Known>) -> Plan<'a> {
+    match (fate, accounts.get(&queued.tenant)) {
+        (Fate::Go(_), Some(Ok(account))) => Plan::Send(account.digest),
+        (Fate::Keep(reason), _) => Plan::Keep(reason.as_ref()),
+        // There is no room for what has no account.
+        (Fate::Go(_), _) => Plan::Keep(None),
     }
 }

@@ -8,43 +8,31 @@ use std::time::Duration;
 
 use domain::retry::later;
 use domain::{Outcome, Reason, Status};
-use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use mailjet::LookUp;
-use store::messages::{Due, Transition};
-use store::providers;
-use tokio::time::Instant;
+use store::messages::{Question, Transition};
 
-use super::{Account, Sender};
+use super::Sender;
+use super::accounts::Known;
 
-/// Questions in progress at once; Mailjet's look-up takes far fewer calls than its Send API.
-const AT_ONCE: usize = 4;
-
-/// Asks for each message, and answers what that leads to. The number with each is how often it was asked for before.
-/// A question that cannot begin before `until` is left: its lease runs out, and it is taken again.
-pub(crate) async fn ask(sender: &Sender, questions: Vec<(u32, Due)>, until: Instant) -> Vec<Transition> {
-    let asking = questions.into_iter().map(|(look_ups, due)| async move {
-        if Instant::now() >= until {
-            return None;
+/// Asks for a message, and answers what that leads to.
+pub(super) async fn ask(sender: &Sender, question: &Question, account: &Known) -> Transition {
+    let answer = match account {
+        Ok(account) if question.account.as_deref().is_none_or(|made| made == account.digest.as_bytes()) => {
+            sender.client.look_up(&account.credentials, question.id).await
         }
-        let answer = answer(sender, &due).await;
-        Some(conclude(sender, &due, look_ups, answer, Timestamp::now()))
-    });
-    stream::iter(asking).buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await
-}
-
-async fn answer(sender: &Sender, due: &Due) -> LookUp {
-    let account = match providers::get(&sender.store, &sender.keyring, due.tenant).await {
-        Ok(provider) => super::account(provider.map(Ok)),
-        Err(fault) => Err(Reason::new("database_unavailable", fault.to_string())),
+        Ok(_) => LookUp::Unavailable(Reason::new("account_changed", ACCOUNT_CHANGED)),
+        Err(reason) => LookUp::Unavailable(reason.clone()),
     };
-    match account {
-        Ok(Account { credentials, .. }) => sender.client.look_up(&credentials, due.id).await,
-        Err(reason) => LookUp::Unavailable(reason),
-    }
+    conclude(sender, question, answer, Timestamp::now())
 }
 
-fn conclude(sender: &Sender, due: &Due, look_ups: u32, answer: LookUp, now: Timestamp) -> Transition {
+/// Another account would say truthfully that it has never heard of the message, and that would prove nothing.
+const ACCOUNT_CHANGED: &str = "The tenant's Mailjet account was changed while the message was on its way, and the \
+                               present one cannot tell what became of it.";
+
+fn conclude(sender: &Sender, due: &Question, answer: LookUp, now: Timestamp) -> Transition {
+    let look_ups = due.look_ups;
     let in_window = |at: Timestamp| sender.retry.covers(due.since, at);
     let transition = |outcome, to, wait, look_ups| Transition {
         id: due.id,
@@ -82,18 +70,5 @@ fn conclude(sender: &Sender, due: &Due, look_ups: u32, answer: LookUp, now: Time
                 look_ups,
             )
         }
-    }
-}
-
-/// A message that cannot be sent for want of its content.
-pub(crate) fn lost(due: &Due, code: &str, words: &str) -> Transition {
-    Transition {
-        id: due.id,
-        tenant: due.tenant,
-        attempt: due.attempt,
-        outcome: Outcome::Refused(Reason::new(code, words)),
-        to: Status::Failed,
-        wait: None,
-        look_ups: 0,
     }
 }

@@ -1,0 +1,295 @@
+//! What is in hand: claimed, or about to be, and not yet recorded. By account, since each has its own pace.
+//!
+//! Guarantee: a message is claimed only when there is room for it, so that what a worker holds is bounded, whatever
+//! waits; and no account takes the room of another. An account that has nothing in hand always gets some.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use domain::pace::{Pace, PaceLimits};
+use domain::{Reason, TenantId, limits};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
+
+use super::Job;
+
+/// Calls of one account. Mailjet takes 500 in 10 s from one, and answers in a few hundred milliseconds.
+const PACE: PaceLimits = PaceLimits {
+    first: 4,
+    most: 16,
+    pause: Duration::from_millis(500),
+    longest_pause: Duration::from_secs(10),
+};
+/// Recipients of one account in hand beyond those that its calls can hold: what is being claimed and recorded meanwhile.
+const AHEAD: usize = 4 * limits::RECIPIENTS;
+/// Bytes in hand of all accounts, and of one.
+const BYTES: usize = 96 << 20;
+const BYTES_OF_ONE: usize = 24 << 20;
+/// Bytes up to which the first message of an account finds room in any case.
+const SMALL: usize = 64 << 10;
+/// Messages in hand of all accounts; those that have nothing in hand are not counted out.
+const MESSAGES: usize = 8_000;
+/// An account that has made no room for this long is not waited for.
+const STALLED: Duration = Duration::from_millis(200);
+/// Accounts that are remembered with nothing in hand.
+const REMEMBERED: usize = 10_000;
+
+/// Whether there is room for a message.
+pub(crate) enum Room {
+    /// Here it is.
+    Now(Place),
+    /// Not yet, but the account is moving.
+    Soon,
+    /// Not for a while; why, if there is anything to say.
+    Later(Option<Reason>),
+}
+
+pub(crate) struct Desk {
+    inner: Mutex<Inner>,
+    /// Tells whoever waits that there may be room again.
+    freed: Notify,
+}
+
+#[derive(Default)]
+struct Inner {
+    accounts: HashMap<TenantId, Entry>,
+    bytes: usize,
+    messages: usize,
+}
+
+struct Entry {
+    pace: Pace,
+    /// What the account's last trouble was.
+    trouble: Option<Reason>,
+    /// In hand.
+    messages: usize,
+    recipients: usize,
+    bytes: usize,
+    /// Of these, the messages that are on their way here.
+    coming: usize,
+    /// Since when there has been no room.
+    full_since: Option<Instant>,
+    /// Where the line takes its jobs, while there is one.
+    line: Option<UnboundedSender<Vec<Job>>>,
+}
+
+impl Entry {
+    fn new() -> Self {
+        Self {
+            pace: Pace::new(PACE),
+            trouble: None,
+            messages: 0,
+            recipients: 0,
+            bytes: 0,
+            coming: 0,
+            full_since: None,
+            line: None,
+        }
+    }
+
+    /// Recipients for whom there is room: as many as the calls of the account hold, and some ahead. After trouble, for
+    /// the one call that tries.
+    fn room(&self, now: Instant) -> usize {
+        let slots = self.pace.slots(now.into_std());
+        let ahead = if self.pace.is_troubled() { 0 } else { AHEAD };
+        if slots == 0 { 0 } else { (slots * limits::RECIPIENTS + ahead).saturating_sub(self.recipients) }
+    }
+}
+
+/// A place in hand, given back when it is dropped.
+pub(crate) struct Place {
+    desk: Arc<Desk>,
+    tenant: TenantId,
+    recipients: usize,
+    bytes: usize,
+    coming: bool,
+}
+
+impl Desk {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { inner: Mutex::default(), freed: Notify::new() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for room for a message from the queue.
+    pub(crate) fn ask(self: &Arc<Self>, tenant: TenantId, recipients: usize, bytes: usize) -> Room {
+        let now = Instant::now();
+        let mut inner = self.lock();
+        let (all_bytes, all_messages) = (inner.bytes, inner.messages);
+        let entry = inner.entry(tenant);
+        let first = entry.messages == 0;
+        let slots = entry.pace.slots(now.into_std());
+        if slots == 0 {
+            return Room::Later(entry.trouble.clone());
+        }
+        let crowded = entry.room(now) < recipients
+            || entry.bytes + bytes > BYTES_OF_ONE
+            || all_messages >= MESSAGES
+            || all_bytes + bytes > BYTES;
+        if crowded && !(first && (bytes <= SMALL || all_bytes + bytes <= BYTES)) {
+            if entry.full_since.get_or_insert(now).elapsed() < STALLED {
+                return Room::Soon;
+            }
+            return Room::Later(entry.trouble.clone());
+        }
+        Room::Now(self.place(&mut inner, tenant, recipients, bytes))
+    }
+
+    /// How many due messages of a tenant there is room for now, taking each for one recipient.
+    pub(crate) fn room(&self, tenant: TenantId) -> usize {
+        let now = Instant::now();
+        let mut inner = self.lock();
+        let all = MESSAGES.saturating_sub(inner.messages);
+        let entry = inner.entry(tenant);
+        let least = usize::from(entry.messages == 0);
+        let room = entry.room(now);
+        if room == 0 || entry.bytes >= BYTES_OF_ONE { 0 } else { room.min(all).max(least) }
+    }
+
+    /// Bytes for which there is room in all.
+    pub(crate) fn bytes(&self) -> usize {
+        BYTES.saturating_sub(self.lock().bytes)
+    }
+
+    /// A place for a message that is claimed already.
+    pub(crate) fn take(self: &Arc<Self>, tenant: TenantId, recipients: usize, bytes: usize) -> Place {
+        self.place(&mut self.lock(), tenant, recipients, bytes)
+    }
+
+    fn place(
+        self: &Arc<Self>,
+        inner: &mut Inner,
+        tenant: TenantId,
+        recipients: usize,
+        bytes: usize,
+    ) -> Place {
+        let entry = inner.entry(tenant);
+        entry.full_since = None;
+        entry.messages += 1;
+        entry.recipients += recipients;
+        entry.bytes += bytes;
+        entry.coming += 1;
+        inner.bytes += bytes;
+        inner.messages += 1;
+        Place { desk: Arc::clone(self), tenant, recipients, bytes, coming: true }
+    }
+
+    /// Waits until there may be room again, or for a moment.
+    pub(crate) async fn freed(&self, moment: Duration) {
+        let _ = tokio::time::timeout(moment, self.freed.notified()).await;
+    }
+
+    /// Puts claimed jobs in the line of their account; answers the line's other end if there was no line.
+    pub(super) fn hand_over(
+        &self,
+        tenant: TenantId,
+        mut jobs: Vec<Job>,
+    ) -> Option<UnboundedReceiver<Vec<Job>>> {
+        let mut inner = self.lock();
+        let entry = inner.entry(tenant);
+        for job in &mut jobs {
+            job.place.arrive(entry);
+        }
+        if let Some(line) = &entry.line {
+            match line.send(jobs) {
+                Ok(()) => return None,
+                // It ended without leaving, by a panic.
+                Err(unsent) => jobs = unsent.0,
+            }
+        }
+        let (line, inbox) = unbounded_channel();
+        // The other end is here, so this cannot fail.
+        let _ = line.send(jobs);
+        entry.line = Some(line);
+        Some(inbox)
+    }
+
+    /// Ends a line that has nothing to do, unless something has just come; answers whether it ended.
+    pub(super) fn leave(&self, tenant: TenantId, inbox: &UnboundedReceiver<Vec<Job>>) -> bool {
+        let mut inner = self.lock();
+        if !inbox.is_empty() {
+            return false;
+        }
+        inner.entry(tenant).line = None;
+        true
+    }
+
+    /// How many calls of an account may be in progress, when its pause ends if it has one, and whether more of its
+    /// messages are on their way.
+    pub(super) fn slots(&self, tenant: TenantId) -> (usize, Option<Instant>, bool) {
+        let now = Instant::now();
+        let mut inner = self.lock();
+        let entry = inner.entry(tenant);
+        let resumes_at = entry.pace.resumes_at(now.into_std()).map(Instant::from_std);
+        (entry.pace.slots(now.into_std()), resumes_at, entry.coming > 0)
+    }
+
+    /// Notes how a call that began at `begun` went: with trouble of the account, or well.
+    pub(super) fn note(&self, tenant: TenantId, begun: Instant, trouble: Option<Reason>) {
+        let mut inner = self.lock();
+        let entry = inner.entry(tenant);
+        match trouble {
+            None => entry.pace.went_well(begun.into_std()),
+            Some(reason) => {
+                entry.pace.met_trouble(begun.into_std(), Instant::now().into_std(), fastrand::f64());
+                entry.trouble = Some(reason);
+            }
+        }
+        if !entry.pace.is_troubled() {
+            entry.trouble = None;
+        }
+    }
+
+    /// Why an account is held back, if it is.
+    pub(crate) fn trouble(&self, tenant: TenantId) -> Option<Reason> {
+        self.lock().accounts.get(&tenant)?.trouble.clone()
+    }
+}
+
+impl Inner {
+    fn entry(&mut self, tenant: TenantId) -> &mut Entry {
+        if self.accounts.len() > REMEMBERED {
+            let now = std::time::Instant::now();
+            self.accounts.retain(|&other, entry| {
+                other == tenant
+                    || entry.messages > 0
+                    || entry.line.is_some()
+                    || entry.pace.resumes_at(now).is_some()
+            });
+        }
+        self.accounts.entry(tenant).or_insert_with(Entry::new)
+    }
+}
+
+impl Place {
+    fn arrive(&mut self, entry: &mut Entry) {
+        if std::mem::take(&mut self.coming) {
+            entry.coming = entry.coming.saturating_sub(1);
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut inner = self.desk.lock();
+        inner.bytes = inner.bytes.saturating_sub(self.bytes);
+        inner.messages = inner.messages.saturating_sub(1);
+        let (recipients, bytes) = (self.recipients, self.bytes);
+        if let Some(entry) = inner.accounts.get_mut(&self.tenant) {
+            entry.messages = entry.messages.saturating_sub(1);
+            entry.recipients = entry.recipients.saturating_sub(recipients);
+            entry.bytes = entry.bytes.saturating_sub(bytes);
+            if self.coming {
+                entry.coming = entry.coming.saturating_sub(1);
+            }
+            entry.full_since = None;
+        }
+        drop(inner);
+        self.desk.freed.notify_waiters();
+    }
+}

@@ -7,6 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::client::SendAnswer;
+use crate::refusal;
 use crate::request::Outgoing;
 
 /// Reads an answer that arrived whole. A list of messages counts whatever the HTTP status is: Mailjet sends the good
@@ -41,12 +42,7 @@ fn outcome(entry: &Value) -> Outcome {
         return Outcome::Uncertain(Reason::new("answer_unreadable", words));
     };
     let words: Vec<&str> = errors.iter().filter_map(|error| error.words.as_deref()).collect();
-    let reason = Reason::new(first.code.as_deref().unwrap_or("refused"), words.join(" "));
-    match first.status {
-        Some(429) => Outcome::NotSent(reason),
-        Some(500..) => Outcome::Uncertain(reason),
-        _ => Outcome::Refused(reason),
-    }
+    refusal::outcome(first, &words.join(" "))
 }
 
 fn acceptance(recipient: &Value) -> Option<Acceptance> {
@@ -59,10 +55,10 @@ fn acceptance(recipient: &Value) -> Option<Acceptance> {
 }
 
 /// What Mailjet says is wrong, as far as it says so.
-struct WireError {
-    code: Option<String>,
-    words: Option<String>,
-    status: Option<i64>,
+pub(crate) struct WireError {
+    pub(crate) code: Option<String>,
+    pub(crate) words: Option<String>,
+    pub(crate) status: Option<i64>,
 }
 
 impl WireError {
@@ -102,6 +98,7 @@ fn whole(status: StatusCode, error: &WireError) -> SendAnswer {
                 "401 Unauthorized: Mailjet does not accept the API key or the secret; set them again. {words}"
             ),
         )),
+        400..=499 if refusal::is_limit(words) => not_sent(refusal::limit(words)),
         429 => {
             let words = "Mailjet takes no more calls from this account for the moment.";
             not_sent(Reason::new("rate_limited", words))
@@ -109,7 +106,11 @@ fn whole(status: StatusCode, error: &WireError) -> SendAnswer {
         // The only ones that a message can be the cause of. Mailjet says which rule was broken; a gateway that found
         // the request too large may not.
         400 | 422 if code.is_some() || !words.is_empty() => {
-            SendAnswer::Culprit(reason(&number, words.to_owned()))
+            SendAnswer::Culprit(refusal::reason(error, &number, words))
+        }
+        // A sender that may not send, or a template of somebody else's.
+        403 if code.is_some_and(|code| code.starts_with("send-")) => {
+            SendAnswer::Culprit(refusal::reason(error, &number, words))
         }
         413 => SendAnswer::Culprit(reason(&number, format!("The message is too large for Mailjet. {words}"))),
         // A time-out of the gateway says nothing of what stands behind it; and a refusal of messages that cannot be
@@ -219,6 +220,8 @@ mod tests {
         assert_eq!(name(400, "<html>"), "uncertain");
         assert_eq!(name(404, "<html>"), "not_sent");
         assert_eq!(name(403, "<html>"), "not_sent");
+        assert_eq!(name(403, r#"{"ErrorCode":"send-0008","StatusCode":403,"ErrorMessage":"x"}"#), "culprit");
+        assert_eq!(name(400, r#"{"ErrorCode":"x","ErrorMessage":"Daily limit reached"}"#), "not_sent");
         assert_eq!(name(500, r#"{"ErrorIdentifier":"x"}"#), "uncertain");
         assert_eq!(name(504, "<html>"), "uncertain");
         assert_eq!(name(200, r#"{"Messages":[{"Status":"succ"#), "uncertain");

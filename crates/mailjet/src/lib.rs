@@ -10,6 +10,7 @@ mod answer;
 mod client;
 pub mod events;
 mod look_up;
+mod refusal;
 mod request;
 
 pub use client::{Client, Credentials, InvalidUrl, LookUp, SendAnswer};

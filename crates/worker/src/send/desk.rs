@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use domain::pace::{Pace, PaceLimits};
 use domain::{Reason, TenantId, limits};
+use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
 use super::Job;
+use super::accounts::Account;
 
 /// Calls of one account. Mailjet takes 500 in 10 s from one, and answers in a few hundred milliseconds.
 const PACE: PaceLimits = PaceLimits {
@@ -61,6 +63,8 @@ struct Inner {
 
 struct Entry {
     pace: Pace,
+    /// When the account was last changed: what its calls met before says nothing of those after.
+    changed_at: Option<Timestamp>,
     /// What the account's last trouble was.
     trouble: Option<Reason>,
     /// In hand.
@@ -79,6 +83,7 @@ impl Entry {
     fn new() -> Self {
         Self {
             pace: Pace::new(PACE),
+            changed_at: None,
             trouble: None,
             messages: 0,
             recipients: 0,
@@ -86,6 +91,13 @@ impl Entry {
             coming: 0,
             full_since: None,
             line: None,
+        }
+    }
+
+    /// Begins anew with an account that was changed.
+    fn renew(&mut self, account: &Account) {
+        if self.changed_at.replace(account.changed_at) != Some(account.changed_at) {
+            (self.pace, self.trouble) = (Pace::new(PACE), None);
         }
     }
 
@@ -117,11 +129,17 @@ impl Desk {
     }
 
     /// Asks for room for a message from the queue.
-    pub(crate) fn ask(self: &Arc<Self>, tenant: TenantId, recipients: usize, bytes: usize) -> Room {
+    pub(crate) fn ask(
+        self: &Arc<Self>,
+        (tenant, account): (TenantId, &Account),
+        recipients: usize,
+        bytes: usize,
+    ) -> Room {
         let now = Instant::now();
         let mut inner = self.lock();
         let (all_bytes, all_messages) = (inner.bytes, inner.messages);
         let entry = inner.entry(tenant);
+        entry.renew(account);
         let first = entry.messages == 0;
         let slots = entry.pace.slots(now.into_std());
         if slots == 0 {
@@ -141,11 +159,12 @@ impl Desk {
     }
 
     /// How many due messages of a tenant there is room for now, taking each for one recipient.
-    pub(crate) fn room(&self, tenant: TenantId) -> usize {
+    pub(crate) fn room(&self, tenant: TenantId, account: &Account) -> usize {
         let now = Instant::now();
         let mut inner = self.lock();
         let all = MESSAGES.saturating_sub(inner.messages);
         let entry = inner.entry(tenant);
+        entry.renew(account);
         let least = usize::from(entry.messages == 0);
         let room = entry.room(now);
         if room == 0 || entry.bytes >= BYTES_OF_ONE { 0 } else { room.min(all).max(least) }

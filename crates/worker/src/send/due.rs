@@ -93,7 +93,7 @@ async fn once(sender: &Arc<Sender>) -> Result<Option<Duration>, store::Error> {
 fn turn(sender: &Sender, next: &Waiting, account: &Known) -> Option<(usize, Turn)> {
     let over = !sender.retry.covers(next.since, Timestamp::now());
     match account {
-        Ok(account) => match sender.desk.room(next.tenant) {
+        Ok(account) => match sender.desk.room(next.tenant, account) {
             0 => {
                 let trouble = sender.desk.trouble(next.tenant).filter(|_| over)?;
                 Some((MOST, Turn::GiveUp(held_back(&trouble))))

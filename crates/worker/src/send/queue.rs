@@ -89,7 +89,11 @@ impl Intake {
         }
         match accounts.get(&queued.tenant)? {
             Err(reason) => Some(Fate::Keep(Some(reason.clone()))),
-            Ok(_) => match self.sender.desk.ask(queued.tenant, queued.message.distinct_recipients(), bytes) {
+            Ok(account) => match self.sender.desk.ask(
+                (queued.tenant, account),
+                queued.message.distinct_recipients(),
+                bytes,
+            ) {
                 Room::Now(place) => Some(Fate::Go(place)),
                 Room::Soon if patient => None,
                 Room::Soon => Some(Fate::Keep(None)),

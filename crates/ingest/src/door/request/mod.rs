@@ -4,6 +4,8 @@ mod addresses;
 mod attachments;
 mod fields;
 
+use std::collections::{BTreeMap, HashSet};
+
 use domain::{Message, limits};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -67,12 +69,13 @@ fn template(fields: &mut Fields) -> Option<i64> {
     id
 }
 
-fn headers(fields: &mut Fields) -> std::collections::BTreeMap<String, String> {
+fn headers(fields: &mut Fields) -> BTreeMap<String, String> {
     let object = fields.object("headers").unwrap_or_default();
     if object.len() > limits::HEADERS {
         fields.fault("headers", format!("has over {} entries", limits::HEADERS));
     }
-    let mut headers = std::collections::BTreeMap::new();
+    let mut headers = BTreeMap::new();
+    let mut names = HashSet::new();
     for (name, value) in object {
         let pointer = format!("headers/{}", escape(&name));
         let Value::String(value) = value else {
@@ -81,6 +84,10 @@ fn headers(fields: &mut Fields) -> std::collections::BTreeMap<String, String> {
         };
         if let Err(fault) = domain::headers::check(&name, &value) {
             fields.fault(&pointer, fault.to_string());
+        }
+        // Header names ignore case (RFC 5322, section 1.2.2).
+        if !names.insert(name.to_ascii_lowercase()) {
+            fields.fault(&pointer, "is given twice");
         }
         headers.insert(name, value);
     }
@@ -190,6 +197,12 @@ mod tests {
     fn pointers_stand_behind_their_base() {
         let faults = message(json!({"to": "a@example.com"}), "/messages/3", now()).unwrap_err();
         assert_eq!(faults[0].pointer, "/messages/3/bodyText");
+    }
+
+    #[test]
+    fn a_header_stands_once() {
+        let twice = json!({"to": "a@b.co", "bodyText": "x", "headers": {"X-Order": "1", "x-order": "2", "X-Other": "3"}});
+        assert_eq!(pointers(twice), ["/headers/x-order"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! reported as a failure, never as a figure. Raven is seen from outside only: its programs, its queue, its tables.
 
 mod bare;
+mod common;
 mod corpus;
 mod doors;
 mod drain;
@@ -12,7 +13,9 @@ mod events;
 mod facts;
 mod http;
 mod installation;
+mod load;
 mod memory;
+mod parcel;
 mod process;
 mod progress;
 mod queue;
@@ -22,6 +25,7 @@ mod spent;
 mod statistics;
 mod usage;
 mod wait;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -86,4 +90,16 @@ async fn interrupted() -> std::io::Result<()> {
         _ = terminate.recv() => {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
 }

@@ -20,6 +20,7 @@ mod process;
 mod progress;
 mod queue;
 mod report;
+mod sends;
 mod servers;
 mod spent;
 mod statistics;
@@ -44,6 +45,8 @@ struct Cli {
 enum Command {
     /// The way of an event: webhooks into the queue, the queue into Postgres, and the worker's memory meanwhile
     Events(events::Options),
+    /// The way of a send: the queue to Mailjet, a lone message from POST to Mailjet, and the worker's memory meanwhile
+    Sends(sends::Options),
     /// What doors are compared with: a server that reads a body and answers 200
     #[command(hide = true)]
     Bare {
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
 async fn run(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
         Command::Events(options) => events::run(&options, interrupted()).await,
+        Command::Sends(options) => sends::run(&options, interrupted()).await,
         Command::Bare { listen } => bare::serve(listen).await,
     };
     match outcome {

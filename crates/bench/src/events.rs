@@ -2,36 +2,28 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 
+use crate::common::{self, Common};
 use crate::corpus::Shape;
 use crate::installation::Installation;
 use crate::report::Goal;
-use crate::{doors, drain, facts, memory, servers};
+use crate::{doors, drain, memory};
 
 /// What to measure.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Short measurements, to see that it works
-    #[arg(long)]
-    quick: bool,
     /// Only one part
     #[arg(long, value_enum)]
     only: Option<Part>,
     /// Only events that come in this shape
     #[arg(long, value_enum)]
     shape: Option<Shape>,
-    /// Rounds of each measurement, of which the median is told [default: 3, and 1 with --quick]
-    #[arg(long)]
-    repeat: Option<usize>,
     /// Events that are drained [default: 50000, and 10000 with --quick]
     #[arg(long)]
     events: Option<usize>,
-    /// How the programs were built, to be told
-    #[arg(long, env = "RAVEN_BENCH_PROFILE", default_value = "unknown")]
-    profile: String,
     #[command(flatten)]
-    servers: servers::Options,
+    common: Common,
 }
 
 /// A part of the run.
@@ -50,50 +42,34 @@ pub(crate) async fn run(
     options: &Options,
     interrupted: impl Future<Output = std::io::Result<()>>,
 ) -> Result<()> {
-    let mut installation = Installation::open(&options.servers).await?;
-    let outcome = tokio::select! {
-        outcome = measure(options, &mut installation) => outcome,
-        signal = interrupted => signal.map_err(Into::into).and_then(|()| bail!("interrupted")),
-    };
-    installation.remove().await?;
-    outcome
+    common::within(&options.common, interrupted, async |installation| measure(options, installation).await)
+        .await
 }
 
-async fn measure(options: &Options, installation: &mut Installation) -> Result<()> {
-    installation.prepare().await?;
-    let installation = &*installation;
-    println!("{}", facts::line(&installation.servers, &options.profile).await?);
-    declare(installation).await?;
+async fn measure(options: &Options, installation: &Installation) -> Result<()> {
+    let quick = options.common.quick;
     let wanted = |part| options.only.is_none_or(|only| only == part);
     let shapes: Vec<Shape> = match options.shape {
         Some(only) => vec![only],
         None => vec![Shape::Singles, Shape::Groups],
     };
-    let rounds = options.repeat.unwrap_or(if options.quick { 1 } else { 3 }).max(1);
+    let rounds = options.common.rounds();
     let (mut goals, mut faults) = (Vec::new(), Vec::new());
     if wanted(Part::Doors) {
-        let time = Duration::from_secs(if options.quick { 2 } else { 6 });
+        let time = Duration::from_secs(if quick { 2 } else { 6 });
         let effort = doors::Effort { warm_up: Duration::from_secs(1), time, rounds };
         (goals, faults) = doors::run(installation, effort, &shapes).await?;
     }
     if wanted(Part::Drain) {
-        let count = options.events.unwrap_or(if options.quick { 10_000 } else { 50_000 });
+        let count = options.events.unwrap_or(if quick { 10_000 } else { 50_000 });
         goals.extend(drain::run(installation, (count, rounds), &shapes).await?);
     }
     if wanted(Part::Memory) {
-        let (waiting, seconds) =
-            if options.quick { ([10_000, 100_000], 5) } else { ([50_000, 1_000_000], 20) };
+        let (waiting, seconds) = if quick { ([10_000, 100_000], 5) } else { ([50_000, 1_000_000], 20) };
         let effort = memory::Effort { waiting, time: Duration::from_secs(seconds) };
         goals.extend(memory::run(installation, effort, &shapes).await?);
     }
     println!("\nSummary\n\n{}", Goal::table(&goals).trim_end());
     ensure!(faults.is_empty(), "these measurements are invalid:\n{}", faults.join("\n"));
     Ok(())
-}
-
-/// Lets a worker declare exchanges and queues, which every measurement needs.
-async fn declare(installation: &Installation) -> Result<()> {
-    let _session = installation.fresh_database().await?;
-    let (worker, _) = installation.start_ready("raven-worker").await?;
-    worker.stop().await
 }

@@ -5,6 +5,7 @@
 //! reported as a failure, never as a figure. Raven is seen from outside only: its programs, its queue, its tables.
 
 mod bare;
+mod common;
 mod corpus;
 mod doors;
 mod drain;
@@ -12,16 +13,20 @@ mod events;
 mod facts;
 mod http;
 mod installation;
+mod load;
 mod memory;
+mod parcel;
 mod process;
 mod progress;
 mod queue;
 mod report;
+mod sends;
 mod servers;
 mod spent;
 mod statistics;
 mod usage;
 mod wait;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -40,6 +45,8 @@ struct Cli {
 enum Command {
     /// The way of an event: webhooks into the queue, the queue into Postgres, and the worker's memory meanwhile
     Events(events::Options),
+    /// The way of a send: the queue to Mailjet, a lone message from POST to Mailjet, and the worker's memory meanwhile
+    Sends(sends::Options),
     /// What doors are compared with: a server that reads a body and answers 200
     #[command(hide = true)]
     Bare {
@@ -67,6 +74,7 @@ fn main() -> ExitCode {
 async fn run(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
         Command::Events(options) => events::run(&options, interrupted()).await,
+        Command::Sends(options) => sends::run(&options, interrupted()).await,
         Command::Bare { listen } => bare::serve(listen).await,
     };
     match outcome {
@@ -86,4 +94,16 @@ async fn interrupted() -> std::io::Result<()> {
         _ = terminate.recv() => {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
 }

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::corpus::{Corpus, Shape};
-use crate::drain::{settle, watch};
-use crate::installation::Installation;
+use crate::drain::RECORDED;
+use crate::installation::{Installation, NOBODY};
 use crate::progress;
 use crate::queue::{Broker, EVENTS};
 use crate::report::{Bound, Goal, Table};
 use crate::usage::{self, Memory};
+use crate::watch;
 
 /// The worker's peak should stay below so many MiB.
 const PEAK: f64 = 100.0;
@@ -61,7 +62,7 @@ pub(crate) async fn run(installation: &Installation, effort: Effort, shapes: &[S
 
 async fn idle(installation: &Installation) -> Result<(usize, Memory)> {
     let _session = installation.fresh_database().await?;
-    let (worker, _) = installation.start_ready("raven-worker").await?;
+    let (worker, _) = installation.start_ready("raven-worker", NOBODY).await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let memory = usage::memory(worker.pid());
     worker.stop().await?;
@@ -84,13 +85,13 @@ async fn working(
         if part == 0 {
             crate::drain::insert_known(&session.client, installation.tenant, &corpus).await?;
         }
-        bodies += broker.fill(shape.bodies(&corpus)).await?;
+        bodies += broker.fill(broker.events(&shape.bodies(&corpus))).await?;
     }
     broker.holds(EVENTS, bodies).await?;
-    settle(&session.client).await?;
-    let (mut worker, _) = installation.start("raven-worker")?;
-    watch::begun(broker, bodies, &mut worker).await?;
-    let count = session.client.prepare("select count(*) from delivery_events").await?;
+    session.settle().await?;
+    let (mut worker, _) = installation.start("raven-worker", NOBODY)?;
+    watch::begun((broker, EVENTS), bodies, &mut worker).await?;
+    let count = session.client.prepare(RECORDED).await?;
     let until = Instant::now() + time;
     let recorded = loop {
         worker.check()?;

@@ -39,6 +39,11 @@ impl Process {
         Ok(Self { name, child, log })
     }
 
+    /// What it is called.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Its id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()

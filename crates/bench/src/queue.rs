@@ -8,15 +8,17 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use jiff::Timestamp;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueuePurgeOptions};
-use lapin::types::{AMQPValue, FieldTable};
-use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
+use lapin::types::FieldTable;
+use lapin::{Channel, Confirmation, Connection, ConnectionProperties};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use crate::parcel::Parcel;
 use crate::wait::until;
 
+/// The queue of messages to send.
+pub(crate) const SENDS: &str = "sends";
 /// The queue of webhook bodies.
 pub(crate) const EVENTS: &str = "events";
 /// Where what cannot be processed goes.
@@ -27,22 +29,20 @@ const CHANNELS: usize = 4;
 const LIMIT: (Duration, Duration) = (Duration::from_secs(30), Duration::from_millis(20));
 /// Publishes in flight while a queue is filled.
 const FILL: usize = 512;
-/// Delivery mode of a persistent message (AMQP 0-9-1, section 1.8, `delivery-mode`).
-const PERSISTENT: u8 = 2;
 
 /// A connection to the virtual host.
 pub(crate) struct Broker {
     connection: Connection,
     channel: Channel,
-    properties: BasicProperties,
+    tenant: Uuid,
 }
 
 /// When a stream of publishes ends.
 #[derive(Clone)]
 pub(crate) enum Until {
-    /// Each body once.
+    /// Each parcel once.
     Each,
-    /// The bodies in turn, until this moment.
+    /// The parcels in turn, until this moment.
     Time(Instant),
 }
 
@@ -55,7 +55,12 @@ impl Broker {
         let connection =
             Connection::connect(url, ConnectionProperties::default()).await.context("no RabbitMQ")?;
         let channel = connection.create_channel().await?;
-        Ok(Self { connection, channel, properties: properties(tenant) })
+        Ok(Self { connection, channel, tenant })
+    }
+
+    /// Bodies of webhooks of the tenant, ready to be published.
+    pub(crate) fn events(&self, bodies: &[Bytes]) -> Arc<[Parcel]> {
+        Parcel::events(self.tenant, bodies)
     }
 
     /// How many messages wait in a queue, not counting those that a consumer holds.
@@ -82,16 +87,16 @@ impl Broker {
         .await
     }
 
-    /// Adds each of these bodies; answers how many they are.
-    pub(crate) async fn fill(&self, bodies: Arc<[Bytes]>) -> Result<usize> {
-        Ok(self.publish(&bodies, FILL, Until::Each).await?.len())
+    /// Adds each of these; answers how many they are.
+    pub(crate) async fn fill(&self, parcels: Arc<[Parcel]>) -> Result<usize> {
+        Ok(self.publish(&parcels, FILL, Until::Each).await?.len())
     }
 
     /// Publishes with so many unconfirmed at any time, over as many channels as ingest uses, one task each; answers
     /// every confirm.
     pub(crate) async fn publish(
         &self,
-        bodies: &Arc<[Bytes]>,
+        parcels: &Arc<[Parcel]>,
         in_flight: usize,
         end: Until,
     ) -> Result<Vec<Confirmed>> {
@@ -99,21 +104,21 @@ impl Broker {
         for number in 0..CHANNELS {
             let channel = self.connection.create_channel().await?;
             channel.confirm_select(ConfirmSelectOptions::default()).await?;
-            let (bodies, end, properties) = (Arc::clone(bodies), end.clone(), self.properties.clone());
+            let (parcels, end) = (Arc::clone(parcels), end.clone());
             let window = (in_flight / CHANNELS).max(1);
             lanes.spawn(async move {
                 let mut next = number;
-                let body = move || {
-                    let body = match &end {
-                        Until::Each => bodies.get(next).cloned(),
+                let parcel = move || {
+                    let parcel = match &end {
+                        Until::Each => parcels.get(next).cloned(),
                         Until::Time(end) => {
-                            (Instant::now() < *end).then(|| bodies[next % bodies.len()].clone())
+                            (Instant::now() < *end).then(|| parcels[next % parcels.len()].clone())
                         }
                     };
                     next += CHANNELS;
-                    body
+                    parcel
                 };
-                let confirmed = lane(&channel, window, &properties, body).await;
+                let confirmed = lane(&channel, window, parcel).await;
                 channel.close(200, "done".into()).await?;
                 confirmed
             });
@@ -130,15 +135,14 @@ impl Broker {
 async fn lane(
     channel: &Channel,
     window: usize,
-    properties: &BasicProperties,
-    mut next: impl FnMut() -> Option<Bytes>,
+    mut next: impl FnMut() -> Option<Parcel>,
 ) -> Result<Vec<Confirmed>> {
     let mut confirmed = Vec::new();
     let mut in_flight = FuturesUnordered::new();
-    let mut ready: VecDeque<Bytes> = (0..window).filter_map(|_| next()).collect();
+    let mut ready: VecDeque<Parcel> = (0..window).filter_map(|_| next()).collect();
     loop {
-        while let Some(body) = ready.pop_front() {
-            in_flight.push(publish(channel, properties.clone(), body));
+        while let Some(parcel) = ready.pop_front() {
+            in_flight.push(publish(channel, parcel));
         }
         let Some(done) = in_flight.next().await else { return Ok(confirmed) };
         confirmed.push(done?);
@@ -146,30 +150,12 @@ async fn lane(
     }
 }
 
-async fn publish(channel: &Channel, properties: BasicProperties, body: Bytes) -> Result<Confirmed> {
+async fn publish(channel: &Channel, parcel: Parcel) -> Result<Confirmed> {
     let begun = Instant::now();
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    let Parcel { key, properties, body } = parcel;
     let confirm =
-        channel.basic_publish("raven".into(), "event".into(), options, &body, properties).await?.await?;
+        channel.basic_publish("raven".into(), key.into(), options, &body, properties).await?.await?;
     ensure!(confirm == Confirmation::Ack(None), "a message was not kept: {confirm:?}");
     Ok((begun, begun.elapsed()))
-}
-
-/// What ingest says beside a webhook's body; the same for all, so that making it costs nothing here.
-fn properties(tenant: Uuid) -> BasicProperties {
-    let mut headers = FieldTable::default();
-    let values = [
-        ("raven-tenant", tenant.to_string()),
-        ("raven-provider", "mailjet".to_owned()),
-        ("raven-received-at", Timestamp::now().to_string()),
-    ];
-    for (name, value) in values {
-        headers.insert(name.into(), AMQPValue::LongString(value.into()));
-    }
-    BasicProperties::default()
-        .with_delivery_mode(PERSISTENT)
-        .with_message_id(Uuid::now_v7().to_string().into())
-        .with_content_type("application/json".into())
-        .with_app_id("raven".into())
-        .with_headers(headers)
 }

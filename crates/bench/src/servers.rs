@@ -17,6 +17,7 @@ const LOCK: i64 = 0x72_6176_656e_2d62;
 
 /// What `cargo xtask bench` tells.
 #[derive(Debug, clap::Args)]
+#[group(id = "servers")]
 pub(crate) struct Options {
     /// Postgres, as a user who may create databases, with any database
     #[arg(long, env = "RAVEN_BENCH_POSTGRES_URL", hide_env_values = true)]
@@ -49,6 +50,14 @@ impl Session {
         // What goes wrong with the connection is told to whoever asks next.
         driver.spawn(async { connection.await.unwrap_or_default() });
         Ok(Self { client, _driver: driver })
+    }
+
+    /// Lets no measurement pay for what was written before it.
+    pub(crate) async fn settle(&self) -> Result<()> {
+        self.client.batch_execute("vacuum analyze").await?;
+        self.client.batch_execute("checkpoint").await?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(())
     }
 }
 

@@ -13,6 +13,7 @@ use crate::wait::until;
 pub(crate) struct Meter {
     postmaster: u32,
     rabbitmq: u32,
+    simulator: Option<u32>,
 }
 
 /// Processor time: so far, or within a measurement.
@@ -22,6 +23,8 @@ pub(crate) struct Spent {
     pub(crate) program: Duration,
     pub(crate) postgres: Duration,
     pub(crate) rabbitmq: Duration,
+    /// The stand-in for Mailjet, where there is one.
+    pub(crate) simulator: Duration,
 }
 
 impl Meter {
@@ -36,15 +39,21 @@ impl Meter {
             Ok(nodes[0]["os_pid"].as_str().and_then(|pid| pid.parse().ok()))
         })
         .await?;
-        Ok(Self { postmaster: usage::parent(backend).unwrap_or_default(), rabbitmq })
+        Ok(Self { postmaster: usage::parent(backend).unwrap_or_default(), rabbitmq, simulator: None })
     }
 
-    /// So far, by this program and both servers.
+    /// The same with a stand-in for Mailjet.
+    pub(crate) fn with_simulator(self, pid: u32) -> Self {
+        Self { simulator: Some(pid), ..self }
+    }
+
+    /// So far, by this program and the servers.
     pub(crate) fn read(self, program: u32) -> Spent {
         Spent {
             program: usage::cpu(program),
             postgres: usage::cpu_of_family(self.postmaster),
             rabbitmq: usage::cpu(self.rabbitmq),
+            simulator: self.simulator.map(usage::cpu).unwrap_or_default(),
         }
     }
 }
@@ -56,6 +65,7 @@ impl Spent {
             program: self.program.saturating_sub(earlier.program),
             postgres: self.postgres.saturating_sub(earlier.postgres),
             rabbitmq: self.rabbitmq.saturating_sub(earlier.rabbitmq),
+            simulator: self.simulator.saturating_sub(earlier.simulator),
         }
     }
 }

@@ -13,13 +13,26 @@ use crate::stack::{Purpose, Stack};
 use crate::workspace::Workspace;
 
 /// What is built: the measured programs and the one that measures them.
-const PACKAGES: [&str; 4] = ["ingest", "worker", "cli", "bench"];
+const PACKAGES: [&str; 5] = ["ingest", "worker", "cli", "mailjet-sim", "bench"];
 
 /// What to measure.
 #[derive(clap::Subcommand)]
 pub(crate) enum Bench {
     /// The way of an event: webhooks into the queue, the queue into Postgres, and the worker's memory meanwhile.
     Events(Options),
+    /// The way of a send: the queue to Mailjet and into Postgres, a lone message from POST to Mailjet, and the worker's
+    /// memory meanwhile.
+    Sends(Options),
+}
+
+impl Bench {
+    /// The word for it, here and in `raven-bench`.
+    fn parts(&self) -> (&'static str, &Options) {
+        match self {
+            Self::Events(options) => ("events", options),
+            Self::Sends(options) => ("sends", options),
+        }
+    }
 }
 
 /// How to measure.
@@ -28,7 +41,7 @@ pub(crate) struct Options {
     /// Short measurements, to see that it works
     #[arg(long)]
     quick: bool,
-    /// Only one part: doors, drain or memory
+    /// Only one part: doors (events), drain, lone (sends) or memory
     #[arg(long)]
     only: Option<String>,
     /// The build profile of the programs; `local` builds in half the time
@@ -37,14 +50,14 @@ pub(crate) struct Options {
     /// Leave the servers running for the next run
     #[arg(long)]
     keep: bool,
-    /// More arguments for `raven-bench events`; `--help` among them lists them
+    /// More arguments for `raven-bench`; `--help` among them lists them
     #[arg(last = true)]
     args: Vec<String>,
 }
 
 /// One run at a time in a clone; servers that this command does not keep are stopped however it ends.
 pub(crate) fn run(bench: &Bench, interrupt: &Interrupt) -> Result<ExitCode> {
-    let Bench::Events(options) = bench;
+    let (_, options) = bench.parts();
     let workspace = Workspace::find()?;
     heading(format!("Building with the profile {}", options.profile));
     let mut cargo = workspace.cargo();
@@ -55,7 +68,7 @@ pub(crate) fn run(bench: &Bench, interrupt: &Interrupt) -> Result<ExitCode> {
     let mut stack = Stack::open(&workspace, Purpose::Bench, interrupt)?;
     let _lock = stack.lock()?;
     stack.reload()?;
-    let outcome = measure(&workspace, &mut stack, options, interrupt);
+    let outcome = measure(&workspace, &mut stack, bench, interrupt);
     if options.keep {
         say("the servers stay; a run without --keep stops them");
     } else {
@@ -68,7 +81,7 @@ pub(crate) fn run(bench: &Bench, interrupt: &Interrupt) -> Result<ExitCode> {
 fn measure(
     workspace: &Workspace,
     stack: &mut Stack,
-    options: &Options,
+    bench: &Bench,
     interrupt: &Interrupt,
 ) -> Result<ExitCode> {
     heading("Servers for measuring");
@@ -79,9 +92,10 @@ fn measure(
     files::directory(&logs)?;
 
     heading("Measuring");
+    let (way, options) = bench.parts();
     let programs = workspace.programs(&options.profile);
     let mut bench = std::process::Command::new(programs.join("raven-bench"));
-    bench.arg("events").args(&options.args);
+    bench.arg(way).args(&options.args);
     if options.quick {
         bench.arg("--quick");
     }

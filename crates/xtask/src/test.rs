@@ -89,7 +89,7 @@ fn test(
     }
     cargo
         .envs(servers.iter().map(|(name, value)| (*name, value.as_str())))
-        .env("RAVEN_TEST_BIN", workspace.programs("debug"))
+        .env("RAVEN_TEST_BIN", workspace.programs("dev"))
         .env("RAVEN_TEST_DIR", &scratch);
     let status = foreground.run(&mut cargo)?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))

@@ -45,9 +45,9 @@ impl Workspace {
         command
     }
 
-    /// The directory with the programs of a profile (`debug`, `local`).
+    /// The directory with the programs of a profile. It has the profile's name, but for that of `dev`.
     pub(crate) fn programs(&self, profile: &str) -> PathBuf {
-        self.target.join(profile)
+        self.target.join(if profile == "dev" { "debug" } else { profile })
     }
 
     /// Tells this clone from others on the machine: in a node's name, a directory outside the clone, a choice of ports.

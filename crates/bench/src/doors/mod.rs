@@ -1,7 +1,5 @@
 //! Webhooks per second at the door, beside publishing without HTTP and HTTP without publishing.
 
-mod load;
-mod response;
 mod subject;
 
 use std::sync::Arc;

@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 use tokio::net::TcpStream;
 
-use super::load::{self, Answers, Window};
-use crate::installation::{Installation, free_address};
+use crate::installation::{Installation, NOBODY, free_address};
+use crate::load::{self, Answers, Window};
 use crate::process::Process;
 use crate::queue::{Broker, Until};
 use crate::spent::{Meter, Spent};
@@ -38,7 +38,7 @@ pub(super) struct Figures {
 impl Subject {
     /// `raven-ingest`, ready.
     pub(super) async fn ingest(installation: &Installation) -> Result<Self> {
-        let (process, address) = installation.start_ready("raven-ingest").await?;
+        let (process, address) = installation.start_ready("raven-ingest", NOBODY).await?;
         let path = format!("/v1/webhooks/email/mailjet/{}", installation.tenant);
         Ok(Self::Server { process, address, path })
     }
@@ -79,7 +79,7 @@ impl Subject {
         let (answers, spent) = match self {
             Self::Raw => tokio::try_join!(raw(broker, bodies, in_flight, window), spending)?,
             Self::Server { address, path, .. } => {
-                let requests = bodies.iter().map(|body| load::request(address, path, body)).collect();
+                let requests = bodies.iter().map(|body| load::request(address, path, "", body)).collect();
                 tokio::try_join!(posts(address.clone(), requests, in_flight, window), spending)?
             }
         };
@@ -98,7 +98,7 @@ impl Figures {
 }
 
 async fn raw(broker: &Broker, bodies: &Arc<[Bytes]>, in_flight: usize, window: Window) -> Result<Answers> {
-    let confirmed = broker.publish(bodies, in_flight, Until::Time(window.end)).await?;
+    let confirmed = broker.publish(&broker.events(bodies), in_flight, Until::Time(window.end)).await?;
     let within = confirmed.into_iter().filter(|(begun, took)| window.holds(*begun + *took));
     Ok(Answers { latencies: within.map(|(_, took)| took).collect(), refused: 0 })
 }

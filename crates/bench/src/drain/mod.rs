@@ -2,23 +2,22 @@
 
 mod known;
 mod plain;
-pub(crate) mod watch;
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use tokio_postgres::Client;
 
 pub(crate) use self::known::insert as insert_known;
 use self::plain::Tables;
 use crate::corpus::{Corpus, Shape};
-use crate::installation::Installation;
+use crate::installation::{Installation, NOBODY};
 use crate::progress;
 use crate::queue::{Broker, DEAD_LETTERS, EVENTS};
 use crate::report::{Bound, Goal, Table};
 use crate::spent::{Meter, Spent};
 use crate::statistics::{each, median, rate};
 use crate::usage::{self, Memory};
+use crate::watch;
 
 /// What share of plain SQL over two connections the worker should reach, in percent.
 const fn least(shape: Shape) -> f64 {
@@ -27,6 +26,9 @@ const fn least(shape: Shape) -> f64 {
         Shape::Groups => 50.0,
     }
 }
+
+/// How many events are recorded.
+pub(crate) const RECORDED: &str = "select count(*) from delivery_events";
 
 /// What the worker is measured beside.
 const PLAIN: [(&str, Tables, usize); 3] = [
@@ -137,13 +139,13 @@ async fn by_worker(
     let client = &session.client;
     insert_known(client, installation.tenant, corpus).await?;
     broker.purge(EVENTS).await?;
-    let bodies = broker.fill(shape.bodies(corpus)).await?;
+    let bodies = broker.fill(broker.events(&shape.bodies(corpus))).await?;
     broker.holds(EVENTS, bodies).await?;
-    settle(client).await?;
-    let (mut worker, _) = installation.start("raven-worker")?;
-    let begun = watch::begun(broker, bodies, &mut worker).await?;
+    session.settle().await?;
+    let (mut worker, _) = installation.start("raven-worker", NOBODY)?;
+    let begun = watch::begun((broker, EVENTS), bodies, &mut worker).await?;
     let before = meter.read(worker.pid());
-    let time = watch::recorded(client, corpus.events.len(), begun, &mut worker).await?;
+    let time = watch::counted((client, RECORDED), corpus.events.len(), begun, &mut worker).await?;
     let spent = meter.read(worker.pid()).since(before);
     let memory = usage::memory(worker.pid());
     worker.stop().await?;
@@ -151,12 +153,4 @@ async fn by_worker(
     broker.holds(EVENTS, 0).await?;
     ensure!(broker.waiting(DEAD_LETTERS).await? == 0, "there are dead letters");
     Ok(Drained { time, spent, memory })
-}
-
-/// Lets no measurement pay for what was written before it.
-pub(crate) async fn settle(client: &Client) -> Result<()> {
-    client.batch_execute("vacuum analyze").await?;
-    client.batch_execute("checkpoint").await?;
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    Ok(())
 }

@@ -106,7 +106,7 @@ pub(super) async fn run(
     if tables == Tables::Lean {
         session.client.batch_execute(TABLES).await?;
     }
-    super::settle(&session.client).await?;
+    session.settle().await?;
     // Each connection has a stretch of its own, so that two never wait for the same message's row.
     let share = corpus.events.len().div_ceil(connections);
     let start = Barrier::new(connections);

@@ -18,6 +18,8 @@ use crate::util::lock;
 pub(crate) struct Message {
     /// Position among all accepted messages, from 1, in the order of acceptance.
     pub(crate) seq: u64,
+    /// When its call came in, before any latency.
+    pub(crate) received_at: Timestamp,
     /// When it was accepted.
     pub(crate) accepted_at: Timestamp,
     /// The API key it came in under.

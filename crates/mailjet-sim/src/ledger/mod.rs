@@ -36,6 +36,8 @@ pub(crate) struct Acceptance<'a> {
     pub(crate) sandbox: bool,
     /// Which call it is.
     pub(crate) call: u64,
+    /// When it came in.
+    pub(crate) received_at: Timestamp,
 }
 
 /// Every message that was accepted and has not left yet.
@@ -58,6 +60,7 @@ impl Ledger {
         let next_id = || (!under.sandbox).then(|| self.last_id.fetch_add(2, Ordering::Relaxed) + 2);
         let message = Message {
             seq: 0,
+            received_at: under.received_at,
             accepted_at: Timestamp::now(),
             api_key: under.api_key.to_owned(),
             sandbox: under.sandbox,

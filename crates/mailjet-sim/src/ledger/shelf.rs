@@ -130,13 +130,16 @@ fn remember(marks: &mut HashSet<u64>, parts: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use crate::ledger::{Acceptance, Ledger, draft::Draft};
 
     fn accept(ledger: &Ledger, custom_id: &str, email: &str) -> u64 {
         let draft =
             serde_json::json!({"CustomID": custom_id, "To": [{"Email": email}], "Cc": [{"Email": email}]});
         let draft: Draft = serde_json::from_value(draft).unwrap();
-        let message = ledger.accept(draft, Acceptance { api_key: "k", sandbox: false, call: 1 });
+        let under = Acceptance { api_key: "k", sandbox: false, call: 1, received_at: Timestamp::UNIX_EPOCH };
+        let message = ledger.accept(draft, under);
         assert_eq!(message.recipients.len(), 1, "a repeated recipient counts once");
         message.recipients[0].id
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{call::Call, check, refusal::Refusal};
@@ -14,6 +15,15 @@ use crate::{
 
 /// What became of one message of a call.
 pub(super) type Outcome = Result<Arc<Message>, Vec<Refusal>>;
+
+/// A call as it came in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrival {
+    /// Which call it is, from 1.
+    pub(super) number: u64,
+    /// When its last byte was here, before any latency.
+    pub(super) at: Timestamp,
+}
 
 /// What acceptance needs.
 #[derive(Debug)]
@@ -30,8 +40,9 @@ pub(crate) struct Desk {
 
 impl Desk {
     /// Accepts what can be accepted of a call, in its order. No message waits for, or depends on, another.
-    pub(super) fn handle(&self, call: Call, api_key: &str, number: u64) -> Vec<Outcome> {
-        let under = Acceptance { api_key, sandbox: call.sandbox, call: number };
+    pub(super) fn handle(&self, call: Call, api_key: &str, arrival: Arrival) -> Vec<Outcome> {
+        let under =
+            Acceptance { api_key, sandbox: call.sandbox, call: arrival.number, received_at: arrival.at };
         call.messages.into_iter().map(|message| self.one(message, under)).collect()
     }
 

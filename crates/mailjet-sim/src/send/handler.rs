@@ -3,9 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use actix_web::{Error, HttpRequest, HttpResponse, http::header::ContentType, web};
+use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
-use super::{call, desk::Desk, refusal::Refusal, reply};
+use super::{
+    call,
+    desk::{Arrival, Desk},
+    refusal::Refusal,
+    reply,
+};
 use crate::{
     connection,
     faults::{FaultBoard, FaultKind},
@@ -34,7 +40,7 @@ pub(crate) async fn send(
     body: Result<web::Bytes, Error>,
     counter: web::Data<Counter>,
 ) -> HttpResponse {
-    let number = counter.desk.stats.calls.next();
+    let arrival = Arrival { number: counter.desk.stats.calls.next(), at: Timestamp::now() };
     if !counter.latency.is_zero() {
         sleep(counter.latency).await;
     }
@@ -46,7 +52,7 @@ pub(crate) async fn send(
         }
     };
     // Nothing may wait between here and the end of acceptance: a client that goes away must not halve a call.
-    let outcomes = counter.desk.handle(call, &api_key, number);
+    let outcomes = counter.desk.handle(call, &api_key, arrival);
     let (status, answer) = reply::outcomes(&outcomes);
     if counter.faults.strike(FaultKind::DropAfterAccept).is_some() {
         return cut(&request);

@@ -40,6 +40,17 @@ async fn the_ledger_shows_what_was_accepted() {
 }
 
 #[tokio::test]
+async fn the_ledger_tells_arrival_from_acceptance() {
+    let sim = Sim::with(Settings { latency: Duration::from_millis(30), ..quick() });
+    sim.send(&[message("a@example.com", "")]).await;
+    let kept = &sim.get("/sim/messages").await["data"][0];
+    let [received, accepted]: [jiff::Timestamp; 2] =
+        ["receivedAt", "acceptedAt"].map(|name| kept[name].as_str().unwrap().parse().unwrap());
+    // The latency lies between the two; the clocks of sleeping and telling differ by less than this.
+    assert!(accepted.duration_since(received).as_millis() >= 20, "{received} {accepted}");
+}
+
+#[tokio::test]
 async fn the_ledger_is_bounded() {
     let sim = Sim::with(Settings { keep: 2, ..quick() });
     let call: Vec<Value> = (0..3).map(|n| message(&format!("r{n}@example.com"), &format!("c-{n}"))).collect();

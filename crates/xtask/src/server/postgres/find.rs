@@ -20,6 +20,15 @@ pub(super) struct Programs {
     pub(super) version: String,
 }
 
+impl Programs {
+    /// Whether `pg_stat_statements` is there, which some systems keep in a package of its own. A server that is to load
+    /// a library that it does not find does not start, so what is not seen for certain is left out.
+    pub(super) fn can_count_statements(&self) -> bool {
+        let libraries = ["../lib", "../lib/postgresql", "../lib64/pgsql", "../lib64/postgresql"];
+        libraries.iter().any(|place| self.dir.join(place).join("pg_stat_statements.so").is_file())
+    }
+}
+
 /// The installation to use for `data`: one of the version that made it, else the newest; installed if there is none.
 pub(super) fn programs(data: &Path) -> Result<Programs> {
     let mut found = candidates()?;

@@ -24,6 +24,9 @@ use crate::stack::{Purpose, Stack};
 const NAME: &str = "postgres";
 /// Recovery after a crash is part of a start.
 const START: Duration = Duration::from_mins(1);
+/// Statements can be counted, and are not until a database asks for it.
+const COUNTING: [&str; 4] =
+    ["-c", "shared_preload_libraries=pg_stat_statements", "-c", "pg_stat_statements.track=none"];
 
 /// Makes sure that the server runs, and answers the URL of `database`, which exists then.
 pub(crate) fn ensure(stack: &mut Stack, database: &str) -> Result<String> {
@@ -103,6 +106,9 @@ fn start(
     let mut step = Step::begin(format!("starting PostgreSQL {}", programs.version));
     let mut daemon = Daemon::new(&programs.dir.join(NAME));
     daemon.command().current_dir(data).arg("-D").arg(data).args(settings(stack.purpose, psql.port));
+    if stack.purpose == Purpose::Bench && programs.can_count_statements() {
+        daemon.command().args(COUNTING);
+    }
     let mark = daemon.start(&stack.log(NAME), account)?;
     record(stack, NAME, mark)?;
     step.wait(START, &stack.interrupt, || {

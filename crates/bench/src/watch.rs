@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use tokio_postgres::Client;
 
 use crate::process::Process;
-use crate::queue::{Broker, EVENTS};
+use crate::queue::Broker;
 use crate::wait::until;
 
 /// A start, and a first batch.
@@ -16,24 +16,28 @@ const STUCK: Duration = Duration::from_secs(30);
 /// Between two counts: the shortest and the longest.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
 
-/// Waits until a consumer has taken the first of `bodies`; answers when that was, within two milliseconds.
-pub(crate) async fn begun(broker: &Broker, bodies: usize, worker: &mut Process) -> Result<Instant> {
+/// Waits until a consumer has taken the first of so many in a queue; answers when that was, within two milliseconds.
+pub(crate) async fn begun(
+    (broker, queue): (&Broker, &str),
+    waiting: usize,
+    worker: &mut Process,
+) -> Result<Instant> {
     until("the first delivery", (START, Duration::from_millis(2)), async || {
         worker.check()?;
-        Ok((broker.waiting(EVENTS).await? < bodies).then(Instant::now))
+        Ok((broker.waiting(queue).await? < waiting).then(Instant::now))
     })
     .await
 }
 
-/// Waits until so many rows are there. The count costs what is being measured, so it comes seldom at first, and often
+/// Waits until a query counts so many rows. The count costs what is being measured, so it comes seldom at first, and often
 /// when the end is near. Its time is that of its snapshot.
-pub(crate) async fn recorded(
-    client: &Client,
+pub(crate) async fn counted(
+    (client, count): (&Client, &str),
     rows: usize,
     begun: Instant,
     worker: &mut Process,
 ) -> Result<Duration> {
-    let count = client.prepare("select count(*) from delivery_events").await?;
+    let count = client.prepare(count).await?;
     let mut latest = (0, Duration::ZERO);
     loop {
         worker.check()?;

@@ -9,6 +9,8 @@ const LONGEST_HEAD: usize = 8192;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Response {
     pub(super) status: u16,
+    /// Bytes of its head.
+    pub(super) head: usize,
     /// Bytes of head and body.
     pub(super) length: usize,
 }
@@ -30,8 +32,9 @@ pub(super) fn parse(buffer: &[u8]) -> Result<Option<Response>> {
         Some(value) => value.trim().parse().context("a content-length is no number")?,
         None => 0,
     };
-    let length = end + 4 + body;
-    Ok((buffer.len() >= length).then_some(Response { status, length }))
+    let head = end + 4;
+    let length = head + body;
+    Ok((buffer.len() >= length).then_some(Response { status, head, length }))
 }
 
 #[cfg(test)]
@@ -45,7 +48,8 @@ mod tests {
         for end in 0..EMPTY.len() {
             assert_eq!(parse(&EMPTY[..end]).unwrap(), None, "{end}");
         }
-        assert_eq!(parse(EMPTY).unwrap(), Some(Response { status: 200, length: EMPTY.len() }));
+        let length = EMPTY.len();
+        assert_eq!(parse(EMPTY).unwrap(), Some(Response { status: 200, head: length, length }));
     }
 
     #[test]
@@ -53,7 +57,7 @@ mod tests {
         let answer = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length:  5 \r\n\r\nhelloHTTP/1.1 200";
         let length = answer.len() - 12;
         assert_eq!(parse(&answer[..length - 1]).unwrap(), None);
-        assert_eq!(parse(answer).unwrap(), Some(Response { status: 503, length }));
+        assert_eq!(parse(answer).unwrap(), Some(Response { status: 503, head: length - 5, length }));
     }
 
     #[test]

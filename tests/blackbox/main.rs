@@ -7,6 +7,7 @@
 mod harness;
 
 mod any_order;
+mod chaos;
 mod commands;
 mod dead_letters;
 mod feed;

@@ -102,7 +102,8 @@ async fn a_worker_leaves_a_backlog_in_order() {
         posted.extend(ids.into_iter().map(|id| Posted { tenant: tenant.clone(), id, sandbox: false }));
     }
     raven.start_worker().await;
-    until("a call", async || raven.sim.stat("acceptedMessages").await, |count| *count > 0).await;
+    let begun = async || (raven.sim.stat("acceptedMessages").await, raven.sim.stat("openCalls").await);
+    until("calls in flight", begun, |(accepted, open)| *accepted >= 200 && *open > 0).await;
     assert_eq!(raven.workers[0].terminate().await.code(), Some(0));
 
     // Nobody works now, so what is read is how it was left.

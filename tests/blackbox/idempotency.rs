@@ -1,10 +1,12 @@
 //! One mail an idempotency key.
 
+use std::collections::HashSet;
+
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Raven, Tenant, http, http::Reply, plain};
+use crate::harness::{Raven, Tenant, http, http::Reply, plain, proxy::Proxy};
 
 async fn send(tenant: &Tenant, key: &str, message: &Value) -> Reply {
     let request = tenant.request(Method::POST, "/v1/messages").header("Idempotency-Key", key);
@@ -61,6 +63,67 @@ async fn requests_that_race_send_one_mail() {
     tenant.settled(&last, "delivered").await;
     raven.sim.only_copy(&ids[0]).await;
     assert_eq!(raven.sim.messages().await.len(), 2);
+}
+
+/// Both ingests of an installation, and a tenant that each of them knows.
+async fn at_two_ingests(name: &str) -> (Raven, [Tenant; 2]) {
+    let mut raven = Raven::start(name).await;
+    let second = raven.start_ingest().await;
+    let first = raven.tenant().await;
+    let tenants = [first.at(&second), first];
+    for tenant in &tenants {
+        let id = tenant.send_to("bob@example.com").await;
+        tenant.settled(&id, "delivered").await;
+    }
+    (raven, tenants)
+}
+
+/// Sends under one key 32 times at once, half of it at each ingest, and answers the one id.
+async fn race(tenants: &[Tenant; 2], message: &Value) -> String {
+    let replies = join_all((0..32).map(|number| send(&tenants[number % 2], "race", message))).await;
+    let ids: HashSet<String> =
+        replies.iter().map(|reply| reply.expect(200)["id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(ids.len(), 1, "{ids:?}");
+    ids.into_iter().next().unwrap()
+}
+
+/// One mail left under the id, and none can under another; a body that differs is refused wherever it comes.
+async fn one_mail(raven: &Raven, tenants: &[Tenant; 2], id: &str) {
+    tenants[0].settled(id, "delivered").await;
+    for tenant in tenants {
+        send(tenant, "race", &plain("eve@example.com")).await.problem(409, "idempotency_mismatch");
+        let last = tenant.send_to("bob@example.com").await;
+        tenant.settled(&last, "delivered").await;
+    }
+    raven.sim.only_copy(id).await;
+    assert_eq!(raven.sim.messages().await.len(), 5, "two before, two after, and the one");
+}
+
+#[tokio::test]
+async fn a_race_at_two_ingests_sends_one_mail() {
+    let (raven, tenants) = at_two_ingests("a_race_at_two_ingests_sends_one_mail").await;
+    let id = race(&tenants, &plain("ann@example.com")).await;
+    one_mail(&raven, &tenants, &id).await;
+}
+
+async fn races_while_postgres_is_away(name: &str, break_it: fn(&Proxy)) {
+    let (raven, tenants) = at_two_ingests(name).await;
+    break_it(&raven.proxies.postgres);
+    let message = plain("ann@example.com");
+    let id = race(&tenants, &message).await;
+    assert_eq!(race(&tenants, &message).await, id);
+    raven.proxies.postgres.heal();
+    one_mail(&raven, &tenants, &id).await;
+}
+
+#[tokio::test]
+async fn a_race_while_postgres_is_dead() {
+    races_while_postgres_is_away("a_race_while_postgres_is_dead", Proxy::cut).await;
+}
+
+#[tokio::test]
+async fn a_race_while_postgres_is_silent() {
+    races_while_postgres_is_away("a_race_while_postgres_is_silent", Proxy::swallow).await;
 }
 
 #[tokio::test]

@@ -7,9 +7,12 @@
 mod harness;
 
 mod any_order;
+mod chaos;
 mod commands;
 mod dead_letters;
+mod fairness;
 mod feed;
+mod filling;
 mod finding;
 mod history;
 mod idempotency;
@@ -22,6 +25,7 @@ mod problems;
 mod providers;
 mod reading;
 mod renormalise;
+mod schedule;
 mod sending;
 mod shapes;
 mod storm;

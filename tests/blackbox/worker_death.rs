@@ -1,8 +1,14 @@
 //! Workers that die or leave in the middle lose nothing and send nothing twice.
 
 use futures_util::future::join_all;
+use serde_json::{Value, json};
 
-use crate::harness::{Raven, Tenant, wait::until};
+use crate::harness::{
+    Raven, Tenant,
+    ledger::{Ledger, Posted},
+    plain,
+    wait::until,
+};
 
 async fn send_many(tenant: &Tenant, count: usize) -> Vec<String> {
     join_all((0..count).map(async |number| tenant.send_to(&format!("r{number}@example.com")).await)).await
@@ -53,7 +59,7 @@ async fn events_survive_their_worker() {
     let tenant = raven.tenant().await;
     let complaint = |number: usize| {
         let email = format!("r{number}@example.com");
-        serde_json::json!({"event": "spam", "time": 1_767_225_600, "MessageID": 5, "email": email})
+        json!({"event": "spam", "time": 1_767_225_600, "MessageID": 5, "email": email})
     };
     for number in 0..50 {
         tenant.tell(&[complaint(number)]).await;
@@ -81,6 +87,53 @@ async fn a_worker_that_is_asked_to_leave_finishes() {
     for id in &ids {
         assert_eq!(tenant.message(id).await["attempts"], 1, "nothing was left uncertain");
     }
+}
+
+#[tokio::test]
+async fn a_worker_leaves_a_backlog_in_order() {
+    let sim = [("MAILJET_SIM_LATENCY", "200ms".to_owned())];
+    let mut raven = Raven::with_sim("a_worker_leaves_a_backlog_in_order", &sim).await;
+    let tenant = raven.tenant().await;
+    let mut posted = Vec::new();
+    for batch in 0..8 {
+        let messages: Vec<Value> =
+            (0..500).map(|number| plain(&format!("silent+{batch}-{number}@example.com"))).collect();
+        let ids = tenant.send_batch(&messages).await;
+        posted.extend(ids.into_iter().map(|id| Posted { tenant: tenant.clone(), id, sandbox: false }));
+    }
+    raven.start_worker().await;
+    let begun = async || (raven.sim.stat("acceptedMessages").await, raven.sim.stat("openCalls").await);
+    until("calls in flight", begun, |(accepted, open)| *accepted >= 200 && *open > 0).await;
+    assert_eq!(raven.workers[0].terminate().await.code(), Some(0));
+
+    // Nobody works now, so what is read is how it was left.
+    assert_eq!(raven.sim.stat("openCalls").await, 0, "no call was left without its answer");
+    let accepted = raven.sim.stat("acceptedMessages").await;
+    let left = readings(&posted).await;
+    let in_status = |status: &str| left.iter().filter(|one| one["status"] == status).count();
+    println!("left: {accepted} sent, {} queued, {} in the queue", in_status("queued"), in_status(""));
+    assert_eq!(in_status("sending"), 0, "nothing is left uncertain");
+    assert_eq!(in_status("sent") as u64, accepted, "every call in flight was recorded");
+    assert!(in_status("sent") < posted.len(), "there was a backlog");
+
+    raven.start_worker().await;
+    let ledger = Ledger::of(&raven, &posted).await;
+    println!("{ledger}");
+    ledger.assert_true();
+    assert_eq!(ledger.sent, posted.len());
+}
+
+/// Each message as it is; without a status where no worker has stored it.
+async fn readings(posted: &[Posted]) -> Vec<Value> {
+    let read = async |one: &Posted| {
+        let reply = one.tenant.get(&format!("/v1/messages/{}", one.id)).await;
+        if reply.status == 404 { json!({"status": ""}) } else { reply.expect(200) }
+    };
+    let mut all = Vec::new();
+    for some in posted.chunks(16) {
+        all.extend(join_all(some.iter().map(read)).await);
+    }
+    all
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use crate::{
     faults::FaultBoard,
     gate::Gate,
     ledger::Ledger,
+    refusals::Refusals,
     rest::{self, reply::RestError},
     send::{
         desk::Desk,
@@ -31,6 +32,7 @@ pub(crate) struct Parts {
     gate: Arc<Gate>,
     faults: Arc<FaultBoard>,
     ledger: Arc<Ledger>,
+    refusals: Arc<Refusals>,
     senders: Arc<Senders>,
     registry: Arc<Registry>,
     stats: Arc<Stats>,
@@ -42,8 +44,9 @@ impl Parts {
     /// Makes the parts; deliveries use the client and run among the tasks.
     pub(crate) fn new(settings: &Settings, client: reqwest::Client, tasks: Tasks) -> Self {
         let gate = Arc::new(Gate::new(settings));
-        let faults = Arc::new(FaultBoard::default());
+        let faults = Arc::new(FaultBoard::new(settings.seed));
         let ledger = Arc::new(Ledger::new(settings.keep));
+        let refusals = Arc::new(Refusals::default());
         let senders = Arc::new(Senders::default());
         let registry = Arc::new(Registry::new());
         let stats = Arc::new(Stats::default());
@@ -52,12 +55,13 @@ impl Parts {
         let post = Arc::new(post);
         let desk = Desk {
             ledger: ledger.clone(),
+            refusals: refusals.clone(),
             senders: senders.clone(),
             post: post.clone(),
             stats: stats.clone(),
         };
         let counter = Counter { gate: gate.clone(), faults: faults.clone(), desk, latency: settings.latency };
-        Self { counter: Data::new(counter), gate, faults, ledger, senders, registry, stats, post }
+        Self { counter: Data::new(counter), gate, faults, ledger, refusals, senders, registry, stats, post }
     }
 
     /// Mounts everything.
@@ -70,6 +74,7 @@ impl Parts {
             .app_data(Data::new(self.gate))
             .app_data(Data::new(self.faults))
             .app_data(Data::new(self.ledger))
+            .app_data(Data::new(self.refusals))
             .app_data(Data::new(self.senders))
             .app_data(Data::new(self.registry))
             .app_data(Data::new(self.stats))

@@ -24,6 +24,8 @@ const MOST_KEYS: usize = 10_000;
 /// What Mailjet tells anyone without a good pair of key and secret.
 pub(crate) const UNAUTHORIZED: &str = "API key authentication/authorization failure. You may be unauthorized \
     to access the API or your API key may be inactive. Visit API keys management section to check your keys.";
+/// What Mailjet tells an account that it has blocked.
+pub(crate) const BLOCKED: &str = "Your account has been temporarily blocked. Please contact our support team";
 
 /// The gate that every API call passes.
 #[derive(Debug)]

@@ -2,7 +2,9 @@
 //!
 //! It imitates version 3.1 of the send API, the events that follow, and the REST resources for callback
 //! URLs, senders, domains and the look-up of messages. Beside them, `/sim/…` shows what was really
-//! accepted and makes things go wrong on demand.
+//! accepted and refused, and makes things go wrong on demand, for everyone or for one account:
+//! `POST /sim/faults {"kind", "account"?, "count"?, "probability"?, "delayMs"?}`, with the kinds that
+//! `GET /sim/faults` lists.
 //!
 //! What it must never do: send mail to anyone; share a type with the client that it is used to test; be
 //! kinder than the real service, as by recognising a message that was sent twice; be the only judge of a
@@ -20,6 +22,7 @@ mod events;
 mod faults;
 mod gate;
 mod ledger;
+mod refusals;
 mod rest;
 mod send;
 mod senders;

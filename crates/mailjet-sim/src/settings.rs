@@ -41,6 +41,10 @@ pub struct Settings {
     #[arg(long, env = "MAILJET_SIM_RATE_LIMIT", default_value_t = 0)]
     pub rate_limit: u32,
 
+    /// Seed of the chance by which faults strike; without it, chance is another each time.
+    #[arg(long, env = "MAILJET_SIM_SEED")]
+    pub seed: Option<u64>,
+
     /// Accepted messages that are kept in full; older ones leave and are only counted.
     #[arg(long, env = "MAILJET_SIM_KEEP", default_value_t = 100_000)]
     pub keep: usize,
@@ -57,6 +61,7 @@ impl Default for Settings {
             latency: Duration::ZERO,
             credentials: Credentials::default(),
             rate_limit: 0,
+            seed: None,
             keep: 100_000,
         }
     }

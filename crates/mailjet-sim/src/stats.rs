@@ -17,17 +17,61 @@ impl Counter {
         self.0.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    /// Keeps the largest value seen.
+    pub(crate) fn at_least(&self, n: usize) {
+        self.0.fetch_max(n as u64, Ordering::Relaxed);
+    }
+
     /// The count so far.
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
+/// How many are in a place at one time, and how many were at most.
+#[derive(Debug, Default)]
+pub(crate) struct Gauge {
+    inside: AtomicU64,
+    most: Counter,
+}
+
+impl Gauge {
+    /// Goes in, until the answer is dropped.
+    pub(crate) fn enter(&self) -> Inside<'_> {
+        self.most.0.fetch_max(self.inside.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        Inside(self)
+    }
+
+    /// How many are inside now.
+    pub(crate) fn now(&self) -> u64 {
+        self.inside.load(Ordering::Relaxed)
+    }
+
+    /// How many were inside at once, at most.
+    pub(crate) fn most(&self) -> u64 {
+        self.most.get()
+    }
+}
+
+/// Somebody who is inside.
+#[derive(Debug)]
+pub(crate) struct Inside<'a>(&'a Gauge);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.inside.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// What happened since the start.
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
+    /// Calls of the send endpoint that have no answer yet.
+    pub(crate) open_calls: Gauge,
     /// Calls of the send endpoint, whatever became of them.
     pub(crate) calls: Counter,
+    /// Most recipients of a call that could be read, whatever became of it.
+    pub(crate) most_recipients: Counter,
     /// Calls refused as a whole, for their credentials, rate, size or shape, or by a fault.
     pub(crate) refused_calls: Counter,
     /// Messages refused one by one.

@@ -1,4 +1,4 @@
-//! Three helpers that every part uses.
+//! Helpers that every part uses.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -20,4 +20,10 @@ pub(crate) fn fingerprint(parts: &[&str]) -> u64 {
 /// A small positive number that stands for a name, as Mailjet numbers contacts and campaigns.
 pub(crate) fn number_of(parts: &[&str]) -> u64 {
     fingerprint(parts) % 1_000_000_000 + 1
+}
+
+/// The word of an address that tells us what to do: its local part up to the first `+`, `-` or `.`, in lower case.
+pub(crate) fn word(email: &str) -> String {
+    let local = email.split('@').next().unwrap_or_default();
+    local.split(['+', '-', '.']).next().unwrap_or_default().to_ascii_lowercase()
 }

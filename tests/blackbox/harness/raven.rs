@@ -73,13 +73,22 @@ impl Raven {
 
     /// The same, with another log filter.
     pub(crate) async fn with_log(name: &str, log_filter: &'static str) -> Self {
+        Self::with(name, log_filter, &[]).await
+    }
+
+    /// The same, with these settings of the stand-in for Mailjet.
+    pub(crate) async fn with_sim(name: &str, more: &[(&'static str, String)]) -> Self {
+        Self::with(name, "info", more).await
+    }
+
+    async fn with(name: &str, log_filter: &'static str, of_sim: &[(&'static str, String)]) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let room = ROOM.acquire().await.expect("a semaphore that nobody closes");
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let unique = format!("raven_test_{}_{number}", std::process::id());
         let folder = servers().scratch.join(name);
         let (database, vhost) = tokio::join!(Database::migrated(&unique), Vhost::create(&unique));
-        let sim = Sim::start(&folder).await;
+        let sim = Sim::start(&folder, of_sim).await;
         let port = |url: &Url, default| url.port().unwrap_or(default);
         let proxies = Proxies {
             rabbitmq: Proxy::start(port(&servers().amqp, 5672)),

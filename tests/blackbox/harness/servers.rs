@@ -35,9 +35,19 @@ fn url(name: &str) -> Url {
     variable(name).parse().unwrap_or_else(|fault| panic!("{name} is no URL: {fault}"))
 }
 
-#[expect(clippy::disallowed_methods, reason = "these are settings of the tests, not of a service")]
 fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; run the tests with: cargo xtask test"))
+    optional(name).unwrap_or_else(|| panic!("{name} is not set; run the tests with: cargo xtask test"))
+}
+
+#[expect(clippy::disallowed_methods, reason = "these are settings of the tests, not of a service")]
+fn optional(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Where chance begins: another place each time, unless `RAVEN_TEST_SEED` tells one.
+pub(crate) fn seed() -> u64 {
+    let told = optional("RAVEN_TEST_SEED").map(|text| text.parse().expect("RAVEN_TEST_SEED is a number"));
+    told.unwrap_or_else(|| fastrand::u64(..))
 }
 
 /// The root of the workspace.

@@ -20,14 +20,15 @@ pub(crate) struct Sim {
 }
 
 impl Sim {
-    /// Starts one that is quick with its events.
-    pub(crate) async fn start(folder: &Path) -> Self {
+    /// Starts one that is quick with its events, with these settings besides.
+    pub(crate) async fn start(folder: &Path, more: &[(&'static str, String)]) -> Self {
         let port = ports::free();
-        let variables = [
+        let mut variables = vec![
             ("MAILJET_SIM_LISTEN", format!("127.0.0.1:{port}")),
             ("MAILJET_SIM_EVENT_DELAY", "50ms".to_owned()),
             ("MAILJET_SIM_RETRY", "300ms".to_owned()),
         ];
+        variables.extend_from_slice(more);
         let process = Process::start("mailjet-sim", "mailjet-sim", folder, &variables);
         let this = Self { process, port };
         eventually("mailjet-sim to answer", async || {
@@ -52,7 +53,20 @@ impl Sim {
 
     /// Everything it accepted, oldest first.
     pub(crate) async fn messages(&self) -> Vec<Value> {
-        self.list("/sim/messages?limit=10000").await
+        let mut all: Vec<Value> = Vec::new();
+        loop {
+            let last = all.last().map_or(0, |message| message["seq"].as_u64().expect("a number"));
+            let page = self.list(&format!("/sim/messages?limit=10000&after={last}")).await;
+            if page.is_empty() {
+                return all;
+            }
+            all.extend(page);
+        }
+    }
+
+    /// What it refused for what it holds, oldest first.
+    pub(crate) async fn refusals(&self) -> Vec<Value> {
+        self.list("/sim/refusals").await
     }
 
     async fn list(&self, path: &str) -> Vec<Value> {
@@ -74,8 +88,18 @@ impl Sim {
 
     /// Makes something go wrong; `count` is how often.
     pub(crate) async fn fault(&self, kind: &str, count: Option<u64>, delay_ms: u64) {
-        let order = json!({"kind": kind, "count": count, "delayMs": delay_ms});
-        http::send(self.request(Method::POST, "/sim/faults").json(&order)).await.expect(201);
+        self.order(&json!({"kind": kind, "count": count, "delayMs": delay_ms})).await;
+    }
+
+    /// Makes something go wrong, as the order says; answers the id of the fault.
+    pub(crate) async fn order(&self, fault: &Value) -> u64 {
+        let made = http::send(self.request(Method::POST, "/sim/faults").json(fault)).await.expect(201);
+        made["id"].as_u64().expect("an id")
+    }
+
+    /// The faults with how often they struck, and under `kinds` all that there are.
+    pub(crate) async fn faults(&self) -> Value {
+        self.get("/sim/faults").await
     }
 
     /// Nothing goes wrong any more.

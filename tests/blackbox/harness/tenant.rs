@@ -76,6 +76,14 @@ impl Tenant {
         self.send(&plain(to)).await
     }
 
+    /// Queues up to 500 messages in one request, and answers the ids.
+    pub(crate) async fn send_batch(&self, messages: &[Value]) -> Vec<String> {
+        let answer = self.post("/v1/messages/batch", &json!({ "messages": messages })).await.expect(200);
+        let rows = answer["data"].as_array().unwrap_or_else(|| panic!("no list: {answer}"));
+        assert_eq!(rows.len(), messages.len(), "{answer}");
+        rows.iter().map(|row| row["id"].as_str().expect("an id").to_owned()).collect()
+    }
+
     /// Sends to an address about which the stand-in tells nothing, and answers the id and the recipient's copy.
     pub(crate) async fn silent(&self, local: &str) -> (String, Copy) {
         let id = self.send_to(&format!("silent+{local}@example.com")).await;

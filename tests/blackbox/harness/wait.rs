@@ -8,6 +8,9 @@ use tokio::time::{Instant, sleep, timeout};
 /// passes never waits so long.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(45);
 
+/// The pause between two looks at a condition.
+pub(crate) const PAUSE: Duration = Duration::from_millis(40);
+
 /// Asks until there is an answer.
 pub(crate) async fn eventually<T>(what: &str, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + DEADLINE;
@@ -16,7 +19,7 @@ pub(crate) async fn eventually<T>(what: &str, mut probe: impl AsyncFnMut() -> Op
             return answer;
         }
         assert!(Instant::now() < deadline, "never came: {what}");
-        sleep(Duration::from_millis(40)).await;
+        sleep(PAUSE).await;
     }
 }
 
@@ -33,7 +36,7 @@ pub(crate) async fn until<T: std::fmt::Debug>(
             return reading;
         }
         assert!(Instant::now() < deadline, "never came: {what}; last seen: {reading:#?}");
-        sleep(Duration::from_millis(40)).await;
+        sleep(PAUSE).await;
     }
 }
 

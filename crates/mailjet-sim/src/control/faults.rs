@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
+use clap::ValueEnum;
 use serde_json::json;
 
 use super::{OrderError, order};
-use crate::{events::post::PostOffice, faults::FaultBoard};
+use crate::{
+    events::post::PostOffice,
+    faults::{FaultBoard, FaultKind},
+};
 
 type Board = web::Data<Arc<FaultBoard>>;
 
@@ -22,8 +26,9 @@ async fn create(body: web::Bytes, board: Board) -> Result<HttpResponse, OrderErr
     Ok(HttpResponse::Created().json(json!({ "id": id })))
 }
 
+/// `kinds` are all that can be ordered, so that a test which means all of them cannot forget one.
 async fn list(board: Board) -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "data": board.all() }))
+    HttpResponse::Ok().json(json!({ "data": board.all(), "kinds": FaultKind::value_variants() }))
 }
 
 async fn clear(board: Board, post: web::Data<Arc<PostOffice>>) -> HttpResponse {

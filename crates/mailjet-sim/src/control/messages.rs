@@ -1,4 +1,4 @@
-//! `/sim/messages`: what was accepted, duplicates included.
+//! `/sim/messages`: what was accepted, duplicates included. `/sim/refusals`: what was refused for what it holds.
 
 use std::sync::Arc;
 
@@ -6,14 +6,19 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::ledger::{Ledger, message::Message};
+use crate::{
+    ledger::{Ledger, message::Message},
+    refusals::Refusals,
+};
 
 /// Messages on a page at most.
 const MOST: usize = 10_000;
 
 /// Mounts the control.
 pub(super) fn mount(config: &mut web::ServiceConfig) {
-    config.service(web::resource("/sim/messages").get(list).delete(clear));
+    config
+        .service(web::resource("/sim/messages").get(list).delete(clear))
+        .service(web::resource("/sim/refusals").get(refusals));
 }
 
 #[derive(Debug, Deserialize)]
@@ -49,7 +54,18 @@ async fn list(question: web::Query<Question>, ledger: web::Data<Arc<Ledger>>) ->
     HttpResponse::Ok().json(json!({"data": data, "total": matching.len()}))
 }
 
-async fn clear(ledger: web::Data<Arc<Ledger>>) -> HttpResponse {
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RefusalQuestion {
+    custom_id: Option<String>,
+}
+
+async fn refusals(question: web::Query<RefusalQuestion>, refusals: web::Data<Arc<Refusals>>) -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "data": refusals.of(question.custom_id.as_deref()) }))
+}
+
+async fn clear(ledger: web::Data<Arc<Ledger>>, refusals: web::Data<Arc<Refusals>>) -> HttpResponse {
     ledger.clear();
+    refusals.clear();
     HttpResponse::NoContent().finish()
 }

@@ -17,6 +17,11 @@ pub(super) fn mount(config: &mut web::ServiceConfig) {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Figures {
     calls: u64,
+    /// Calls that have no answer yet, and the most of them at one time.
+    open_calls: u64,
+    most_open_calls: u64,
+    /// The most recipients that one call had, whatever became of it.
+    most_recipients: u64,
     refused_calls: u64,
     refused_messages: u64,
     accepted_messages: u64,
@@ -40,6 +45,9 @@ impl Figures {
         let (kept, left, duplicates) = ledger.counts();
         Self {
             calls: stats.calls.get(),
+            open_calls: stats.open_calls.now(),
+            most_open_calls: stats.open_calls.most(),
+            most_recipients: stats.most_recipients.get(),
             refused_calls: stats.refused_calls.get(),
             refused_messages: stats.refused_messages.get(),
             accepted_messages: stats.accepted_messages.get(),

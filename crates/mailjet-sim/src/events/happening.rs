@@ -1,6 +1,7 @@
 //! What can happen to one recipient's mail, and which addresses make it happen.
 
 use super::kind::EventType;
+use crate::util::word;
 
 /// Something that happens to one recipient's mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,13 +124,11 @@ impl Happening {
     }
 }
 
-/// What happens to mail for this address, in order. The local part decides, up to its first `+`, `-` or `.`.
+/// What happens to mail for this address, in order. The [`word`] of it decides.
 pub(crate) fn plan(email: &str) -> &'static [Happening] {
     use Happening::{Blocked, Click, Greylisted, HardBounce, Open, Repeated, Sent, SoftBounce, Spam, Unsub};
 
-    let local = email.split('@').next().unwrap_or_default();
-    let word = local.split(['+', '-', '.']).next().unwrap_or_default();
-    match word.to_ascii_lowercase().as_str() {
+    match word(email).as_str() {
         "bounce" => &[HardBounce],
         "soft" => &[SoftBounce],
         "spam" => &[Sent, Spam],

@@ -81,7 +81,7 @@ impl PostOffice {
         }
         steps.sort_by_key(|(step, ..)| *step);
         let last = steps.last().map_or(0, |(step, ..)| *step);
-        let reverse = last > 0 && self.faults.strike(FaultKind::EventsReorder).is_some();
+        let reverse = last > 0 && self.faults.strike(FaultKind::EventsReorder, &message.api_key).is_some();
         if reverse {
             steps.reverse();
         }
@@ -117,7 +117,7 @@ impl PostOffice {
         if let Some(recipient) = occurrence.message.recipients.get(occurrence.recipient) {
             lock(&recipient.track).note(occurrence.happening, occurrence.at);
         }
-        if self.faults.strike(FaultKind::EventsHold).is_none() {
+        if self.faults.strike(FaultKind::EventsHold, &occurrence.message.api_key).is_none() {
             return self.tell(occurrence);
         }
         let mut held = lock(&self.held);
@@ -128,13 +128,19 @@ impl PostOffice {
         held.push_back(occurrence);
     }
 
-    /// Tells what a fault held back, once no such fault is listed any more.
+    /// Tells what a fault held back, where no such fault is listed for the account any more.
     pub(crate) fn release(&self) {
-        if self.faults.listed(FaultKind::EventsHold) {
-            return;
-        }
         let held = std::mem::take(&mut *lock(&self.held));
-        for occurrence in held {
+        let is_held =
+            |occurrence: &Occurrence| self.faults.listed(FaultKind::EventsHold, &occurrence.message.api_key);
+        let (still, free): (VecDeque<_>, VecDeque<_>) = held.into_iter().partition(is_held);
+        {
+            let mut held = lock(&self.held);
+            // What came meanwhile is younger.
+            let younger = std::mem::replace(&mut *held, still);
+            held.extend(younger);
+        }
+        for occurrence in free {
             self.tell(occurrence);
         }
     }
@@ -151,7 +157,7 @@ impl PostOffice {
         }
         let body = Value::Object(event).to_string().into();
         let letter = Letter { api_key: message.api_key.as_str().into(), kind: happening.event_type(), body };
-        if self.faults.strike(FaultKind::EventsDuplicate).is_some() {
+        if self.faults.strike(FaultKind::EventsDuplicate, &message.api_key).is_some() {
             self.outbox.put(letter.clone());
             // Later than the group that holds the first two.
             let later = Instant::now() + self.delay * 2 + Duration::from_millis(50);

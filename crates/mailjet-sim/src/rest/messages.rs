@@ -41,7 +41,7 @@ async fn list(
     faults: Faults,
 ) -> Result<HttpResponse, RestError> {
     let page = Page::read(&parameters)?;
-    let youngest = strike(&faults)?;
+    let youngest = strike(&faults, &key.0)?;
     let visible = |message: &Message| is_visible(message, &key.0, youngest);
     let mut rows: Vec<Row> = if FILTERS.iter().any(|name| parameters.contains_key(*name)) {
         let messages = match parameters.get("CustomID") {
@@ -79,7 +79,7 @@ async fn read(
     ledger: Shared,
     faults: Faults,
 ) -> Result<HttpResponse, RestError> {
-    let youngest = strike(&faults)?;
+    let youngest = strike(&faults, &key.0)?;
     let found = id.parse().ok().and_then(|id| ledger.by_id(id));
     let (message, recipient) = found.ok_or_else(RestError::not_found)?;
     if !is_visible(&message, &key.0, youngest) {
@@ -89,11 +89,11 @@ async fn read(
 }
 
 /// Lets the look-up fail, or answers from when on it does not see messages yet.
-fn strike(faults: &FaultBoard) -> Result<Option<Timestamp>, RestError> {
-    if faults.strike(FaultKind::LookupError).is_some() {
+fn strike(faults: &FaultBoard, api_key: &str) -> Result<Option<Timestamp>, RestError> {
+    if faults.strike(FaultKind::LookupError, api_key).is_some() {
         return Err(RestError::new(500, "Internal server error"));
     }
-    let lag = faults.strike(FaultKind::LookupLag);
+    let lag = faults.strike(FaultKind::LookupLag, api_key);
     Ok(lag.map(|lag: Duration| {
         let lag = SignedDuration::try_from(lag).unwrap_or(SignedDuration::MAX);
         Timestamp::now().saturating_sub(lag).unwrap_or(Timestamp::MIN)

@@ -1,4 +1,4 @@
-//! The call as a whole: its root, the globals, and the limits that refuse everything at once.
+//! The call as a whole: its root, the globals, and what refuses everything at once.
 
 use std::collections::HashSet;
 
@@ -8,6 +8,11 @@ use super::{
     properties::{MOST_ELEMENTS, kind_of},
     refusal::Refusal,
 };
+use crate::util::word;
+
+/// Mail for such an address has the whole call refused, without a word of which message it was. What in a message does
+/// that to the real service is not documented, apart from values that its parser does not take.
+const POISON: &str = "poison";
 
 /// A call whose root is sound. Its messages are not checked yet.
 #[derive(Debug)]
@@ -18,10 +23,8 @@ pub(super) struct Call {
     pub(super) sandbox: bool,
 }
 
-/// Reads the body of a call.
+/// Reads the body of a call. [`Call::check`] says whether it may be that large.
 pub(super) fn read(body: &[u8]) -> Result<Call, Refusal> {
-    let malformed =
-        || Refusal::new("mj-0002", "Malformed JSON, please review the syntax and properties types.");
     let Ok(Value::Object(root)) = serde_json::from_slice::<Value>(body) else { return Err(malformed()) };
 
     let (mut messages, mut globals, mut sandbox) = (None, Map::new(), false);
@@ -49,8 +52,43 @@ pub(super) fn read(body: &[u8]) -> Result<Call, Refusal> {
     for message in messages.iter_mut().filter_map(Value::as_object_mut) {
         merge(&globals, message);
     }
-    check_limits(&messages)?;
     Ok(Call { messages, sandbox })
+}
+
+impl Call {
+    /// Recipients of all its messages; one that a message names twice counts once for it.
+    pub(super) fn recipients(&self) -> usize {
+        self.messages.iter().map(|message| recipients_of(message).len()).sum()
+    }
+
+    /// What stands against the call for its size, or for the sake of one of its messages.
+    pub(super) fn check(&self) -> Result<(), Refusal> {
+        let messages = &self.messages;
+        if self.recipients() > MOST_ELEMENTS {
+            let words = format!("Total number of recipients exceeded. Max allowed - {MOST_ELEMENTS}.");
+            return Err(Refusal::new("send-0015", words).about("Messages"));
+        }
+        if messages.len() > MOST_ELEMENTS {
+            return Err(Refusal::too_many("Messages", MOST_ELEMENTS));
+        }
+        // The real service breaks on a null variable instead of refusing it.
+        let null_variable = |message: &Value| {
+            let variables = message.get("Variables").and_then(Value::as_object);
+            variables.is_some_and(|variables| variables.values().any(Value::is_null))
+        };
+        if messages.iter().any(null_variable) {
+            return Err(Refusal::new("", "Cannot convert data from Null value").with_status(500));
+        }
+        let poisonous = |message| recipients_of(message).iter().any(|email| word(email) == POISON);
+        if messages.iter().any(poisonous) {
+            return Err(malformed());
+        }
+        Ok(())
+    }
+}
+
+fn malformed() -> Refusal {
+    Refusal::new("mj-0002", "Malformed JSON, please review the syntax and properties types.")
 }
 
 /// Lays a message over the globals: lists are appended to the global ones, objects merged, the rest replaced.
@@ -73,31 +111,11 @@ fn merge(globals: &Map<String, Value>, message: &mut Map<String, Value>) {
     }
 }
 
-fn check_limits(messages: &[Value]) -> Result<(), Refusal> {
-    let recipients: usize = messages.iter().map(recipients_of).sum();
-    if recipients > MOST_ELEMENTS {
-        let words = format!("Total number of recipients exceeded. Max allowed - {MOST_ELEMENTS}.");
-        return Err(Refusal::new("send-0015", words).about("Messages"));
-    }
-    if messages.len() > MOST_ELEMENTS {
-        return Err(Refusal::too_many("Messages", MOST_ELEMENTS));
-    }
-    // The real service breaks on a null variable instead of refusing it.
-    let null_variable = |message: &Value| {
-        let variables = message.get("Variables").and_then(Value::as_object);
-        variables.is_some_and(|variables| variables.values().any(Value::is_null))
-    };
-    if messages.iter().any(null_variable) {
-        return Err(Refusal::new("", "Cannot convert data from Null value").with_status(500));
-    }
-    Ok(())
-}
-
-/// Recipients of a message; one that is named twice counts once.
-fn recipients_of(message: &Value) -> usize {
+/// Addresses of a message, each once.
+fn recipients_of(message: &Value) -> HashSet<String> {
     let lists = ["To", "Cc", "Bcc"].into_iter().filter_map(|list| message.get(list)?.as_array());
     let emails = lists.flatten().filter_map(|address| address.get("Email")?.as_str());
-    emails.map(str::to_lowercase).collect::<HashSet<_>>().len()
+    emails.map(str::to_lowercase).collect()
 }
 
 #[cfg(test)]
@@ -107,7 +125,7 @@ mod tests {
     use super::*;
 
     fn refused(body: &Value) -> &'static str {
-        read(body.to_string().as_bytes()).unwrap_err().code
+        read(body.to_string().as_bytes()).and_then(|call| call.check()).unwrap_err().code
     }
 
     fn to(n: usize) -> Value {
@@ -125,15 +143,19 @@ mod tests {
         assert_eq!(refused(&json!({"Messages": [{}], "Globals": {"To": []}})), "send-0001");
         assert_eq!(refused(&json!({"Messages": vec![json!({}); 51]})), "mj-0008");
         assert_eq!(refused(&json!({"Messages": [{"Variables": {"a": null}}]})), "");
+        let poison = json!({"Messages": [{"To": to(1)}, {"Bcc": [{"Email": "Poison+1@x.co"}]}]});
+        assert_eq!(refused(&poison), "mj-0002");
     }
 
     #[test]
     fn fifty_recipients_in_all_and_no_more() {
         let halves = |first, second| json!({"Messages": [{"To": to(first)}, {"Cc": to(second)}]});
         assert_eq!(refused(&halves(25, 26)), "send-0015");
-        assert_eq!(read(halves(25, 25).to_string().as_bytes()).unwrap().messages.len(), 2);
         let twice = json!({"Messages": [{"To": to(50), "Cc": to(50)}]});
-        assert!(read(twice.to_string().as_bytes()).is_ok());
+        for sound in [halves(25, 25), twice] {
+            let call = read(sound.to_string().as_bytes()).unwrap();
+            assert_eq!((call.recipients(), call.check()), (50, Ok(())));
+        }
     }
 
     #[test]

@@ -6,16 +6,12 @@ use actix_web::{Error, HttpRequest, HttpResponse, http::header::ContentType, web
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
-use super::{
-    call,
-    desk::{Arrival, Desk},
-    refusal::Refusal,
-    reply,
-};
+use super::{call, desk::Desk, refusal::Refusal, reply};
 use crate::{
     connection,
     faults::{FaultBoard, FaultKind},
-    gate::{Gate, UNAUTHORIZED},
+    gate::{BLOCKED, Gate, UNAUTHORIZED},
+    ledger::Acceptance,
 };
 
 /// Bytes of a body at most: 15 MB of attachments in base64, and room for text.
@@ -40,11 +36,13 @@ pub(crate) async fn send(
     body: Result<web::Bytes, Error>,
     counter: web::Data<Counter>,
 ) -> HttpResponse {
-    let arrival = Arrival { number: counter.desk.stats.calls.next(), at: Timestamp::now() };
+    // Taken before any latency.
+    let (number, received_at) = (counter.desk.stats.calls.next(), Timestamp::now());
+    let _open = counter.desk.stats.open_calls.enter();
     if !counter.latency.is_zero() {
         sleep(counter.latency).await;
     }
-    let (api_key, call) = match admit(&request, body.as_deref(), &counter) {
+    let (api_key, call) = match admit(&request, body.as_deref(), &counter, (number, received_at)) {
         Ok(admitted) => admitted,
         Err(denial) => {
             counter.desk.stats.refused_calls.add(1);
@@ -52,15 +50,25 @@ pub(crate) async fn send(
         }
     };
     // Nothing may wait between here and the end of acceptance: a client that goes away must not halve a call.
-    let outcomes = counter.desk.handle(call, &api_key, arrival);
+    let strike = |kind| counter.faults.strike(kind, &api_key);
+    let spoilt = strike(FaultKind::Partial).map(|_| counter.faults.draw(call.messages.len()));
+    let under = Acceptance { api_key: &api_key, sandbox: call.sandbox, call: number, received_at };
+    let outcomes = counter.desk.handle(call, spoilt, under);
     let (status, answer) = reply::outcomes(&outcomes);
-    if counter.faults.strike(FaultKind::DropAfterAccept).is_some() {
+    if strike(FaultKind::DropAfterAccept).is_some() {
         return cut(&request);
     }
-    if let Some(delay) = counter.faults.strike(FaultKind::Delay) {
+    if strike(FaultKind::Hang).is_some() {
+        connection::gone(&request).await;
+        return cut(&request);
+    }
+    if let Some(delay) = strike(FaultKind::Delay) {
         sleep(delay).await;
     }
-    if counter.faults.strike(FaultKind::Garbage).is_some() {
+    if strike(FaultKind::ServerErrorAfterAccept).is_some() {
+        return reply::refused(&server_error());
+    }
+    if strike(FaultKind::Garbage).is_some() {
         let mut text = answer.to_string();
         text.truncate(text.floor_char_boundary(text.len() / 2));
         return HttpResponse::Ok().content_type(ContentType::json()).body(text);
@@ -83,25 +91,36 @@ fn admit(
     request: &HttpRequest,
     body: Result<&[u8], &Error>,
     counter: &Counter,
+    (number, received_at): (u64, Timestamp),
 ) -> Result<(String, call::Call), Denial> {
-    let faults = &counter.faults;
-    if faults.strike(FaultKind::DropBefore).is_some() {
+    let admitted = counter.gate.admit(request);
+    let strikes = |kind| counter.faults.strike(kind, admitted.as_deref().unwrap_or_default()).is_some();
+    if strikes(FaultKind::DropBefore) {
         return Err(Denial::Cut);
     }
     let unauthorized = || Denial::Refused(Refusal::new("", UNAUTHORIZED).with_status(401));
-    let api_key = counter.gate.admit(request).ok_or_else(unauthorized)?;
-    if faults.strike(FaultKind::Unauthorized).is_some() {
+    let api_key = admitted.clone().ok_or_else(unauthorized)?;
+    if strikes(FaultKind::Unauthorized) {
         return Err(unauthorized());
     }
+    if strikes(FaultKind::BlockedAccount) {
+        return Err(Denial::Refused(Refusal::new("mj-0001", BLOCKED).with_status(401)));
+    }
     let in_rate = counter.gate.within_rate(&api_key, Instant::now());
-    if !in_rate || faults.strike(FaultKind::RateLimit).is_some() {
+    if !in_rate || strikes(FaultKind::RateLimit) {
         return Err(Denial::TooOften);
     }
-    if faults.strike(FaultKind::ServerError).is_some() {
-        return Err(Denial::Refused(Refusal::new("", "Internal server error").with_status(500)));
+    if strikes(FaultKind::ServerError) {
+        return Err(Denial::Refused(server_error()));
     }
     let body = body.map_err(|_| Denial::Refused(too_large()))?;
     let call = call::read(body).map_err(Denial::Refused)?;
+    counter.desk.stats.most_recipients.at_least(call.recipients());
+    if let Err(refusal) = call.check() {
+        let under = Acceptance { api_key: &api_key, sandbox: call.sandbox, call: number, received_at };
+        counter.desk.refuse(&call, &refusal, under);
+        return Err(Denial::Refused(refusal));
+    }
     Ok((api_key, call))
 }
 
@@ -114,6 +133,10 @@ fn denied(denial: &Denial, request: &HttpRequest) -> HttpResponse {
         }
         Denial::Refused(refusal) => reply::refused(refusal),
     }
+}
+
+fn server_error() -> Refusal {
+    Refusal::new("", "Internal server error").with_status(500)
 }
 
 fn too_large() -> Refusal {

@@ -7,5 +7,5 @@ pub(crate) mod desk;
 mod files;
 pub(crate) mod handler;
 mod properties;
-mod refusal;
+pub(crate) mod refusal;
 mod reply;

@@ -58,6 +58,26 @@ async fn fifty_one_recipients_refuse_the_whole_call() {
     assert_eq!(sim.send(&call[..50]).await.0, 200);
     assert_eq!(sim.stat("acceptedMessages").await, 50);
     assert_eq!(sim.stat("refusedCalls").await, 1);
+    assert_eq!(sim.stat("mostRecipients").await, 51, "a call that was refused counts as well");
+}
+
+#[tokio::test]
+async fn poison_refuses_its_whole_call() {
+    let sim = Sim::start();
+    let call = [message("a@example.com", "good"), message("poison+1@example.com", "bad")];
+    let (status, answer) = sim.send(&call).await;
+    assert_eq!((status, &answer["ErrorCode"]), (400, &json!("mj-0002")));
+    assert!(answer.get("Messages").is_none() && answer.get("ErrorRelatedTo").is_none(), "{answer}");
+    assert_eq!(sim.stat("acceptedMessages").await, 0);
+    assert_eq!(sim.send(&call[..1]).await.0, 200);
+    assert_eq!(sim.send(&call[1..]).await.0, 400);
+    let noted = async |id: &str| {
+        let answer = sim.get(&format!("/sim/refusals?customId={id}")).await;
+        let list = answer["data"].as_array().unwrap().clone();
+        list.iter().map(|one| one["own"].as_bool().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(noted("good").await, [false]);
+    assert_eq!(noted("bad").await, [false, true]);
 }
 
 #[tokio::test]

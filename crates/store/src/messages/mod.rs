@@ -1,16 +1,20 @@
-//! Tables `messages`, `message_contents`, `recipients` and `attempts`: the life of a message, by what happens to it.
+//! Tables `messages`, `message_contents`, `recipients`, `message_tags` and `attempts`: the life of a message, by what happens to it.
 //!
 //! Lock order, the same everywhere: rows of `messages` in the order of their ids, and only then anything else of a
 //! message. So no two transactions of any number of workers wait for each other in a circle.
 
+mod by_hand;
 mod claim;
 mod due;
+mod list;
 mod read;
 mod record;
 mod settle;
 
+pub use by_hand::{cancel, retry};
 pub use claim::{Arrival, Claimed, claim};
 pub use due::{Due, Kind, Work, next_due, take_due};
+pub use list::{Filter, Listed, Place, list};
 pub use read::{Digest, Envelope, MessageView, RecipientView, digest, get};
 pub use record::{Transition, record};
 pub(crate) use settle::{Move, apply, take_back};

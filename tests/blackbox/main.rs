@@ -7,6 +7,7 @@
 mod harness;
 
 mod any_order;
+mod by_hand;
 mod commands;
 mod dead_letters;
 mod feed;
@@ -15,6 +16,7 @@ mod history;
 mod idempotency;
 mod isolation;
 mod large_bodies;
+mod listing;
 mod outage;
 mod outcomes;
 mod payloads;

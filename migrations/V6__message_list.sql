@@ -13,6 +13,10 @@ alter table messages add column if not exists listed_status smallint
 create index if not exists messages_listed_idx on messages (tenant_id, listed_status, created_at, id)
     where listed_status is not null;
 
+-- Nobody has used these since V5, and their conditions hold `status`.
+drop index if exists messages_due_idx;
+drop index if exists messages_uncertain_idx;
+
 -- When the message was accepted, beside the address, so that one index leads to the newest messages to it. Workers of
 -- the release before leave it to the default, which is moments later.
 alter table recipients add column if not exists created_at timestamptz not null default now();

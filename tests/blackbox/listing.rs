@@ -211,3 +211,29 @@ async fn a_search_through_a_long_stretch_goes_on_with_the_cursor() {
         }
     }
 }
+
+/// Most events move a message from `sent` to `delivered`: that must not write into every index of its table.
+#[tokio::test]
+async fn a_delivery_writes_into_no_index() {
+    let raven = Raven::start("a_delivery_writes_into_no_index").await;
+    let tenant = raven.tenant().await;
+    tenant.silent("hot").await;
+    let mut in_place = Vec::new();
+    for status in [60, 80] {
+        let mut session = raven.database.session().await;
+        let transaction = session.client.transaction().await.unwrap();
+        for change in [
+            format!(
+                "update messages set status = {status}, due_at = null, error_code = null, updated_at = now()"
+            ),
+            format!("update recipients set status = {status}"),
+        ] {
+            assert_eq!(transaction.execute(&change, &[]).await.unwrap(), 1);
+        }
+        let counts = "select n_tup_hot_upd from pg_stat_xact_user_tables
+            where relname in ('messages', 'recipients') order by relname";
+        let counts = transaction.query(counts, &[]).await.unwrap();
+        in_place.push(counts.iter().map(|row| row.get::<_, i64>(0)).collect::<Vec<_>>());
+    }
+    assert_eq!(in_place, [[1, 1], [0, 1]], "a bounce is listed under its status, a delivery is not");
+}

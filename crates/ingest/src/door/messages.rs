@@ -36,7 +36,7 @@ impl Accepted {
     }
 }
 
-pub(super) async fn send(
+pub(crate) async fn send(
     request: HttpRequest,
     payload: Payload,
     publisher: Data<Publisher>,

@@ -7,17 +7,16 @@ mod publish;
 mod request;
 mod webhooks;
 
-use actix_web::web::{ServiceConfig, get, post};
+use actix_web::web::{ServiceConfig, post};
 
 pub(crate) use idempotency::Replays;
+pub(crate) use messages::send;
 
-use crate::read::list_messages;
 use crate::resource::at;
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
     // Routes are tried in this order, so the most frequent ones stand first.
     config
         .service(at("/v1/webhooks/email/{provider}/{tenant}").route(post().to(webhooks::receive)))
-        .service(at("/v1/messages").route(post().to(messages::send)).route(get().to(list_messages)))
         .service(at("/v1/messages/batch").route(post().to(messages::send_batch)));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Raven, Tenant, plain};
+use crate::harness::{Raven, Tenant, plain, wait::until};
 
 /// A page, and where to go on.
 async fn page(tenant: &Tenant, query: &str) -> (Vec<Value>, Option<String>) {
@@ -220,6 +220,47 @@ async fn a_search_through_a_long_stretch_goes_on_with_the_cursor() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn pages_of_large_messages_are_short() {
+    let raven = Raven::without_worker("pages_of_large_messages_are_short").await;
+    let tenant = raven.bare_tenant().await;
+    let session = raven.database.session().await;
+    let owner: uuid::Uuid = tenant.id.parse().unwrap();
+    session.client.execute(STRETCH, &[&owner, &Vec::<i32>::new()]).await.unwrap();
+    let enlarge = "delete from messages where subject::integer > 5;
+        update messages set metadata = to_json(repeat('x', 1500000))";
+    session.client.batch_execute(enlarge).await.unwrap();
+    let (rows, next) = page(&tenant, "limit=500").await;
+    assert!((1..5).contains(&rows.len()) && next.is_some(), "{} rows", rows.len());
+    for query in ["", "tag=many"] {
+        assert_eq!(subjects(&all(&tenant, query, 500).await), ["1", "2", "3", "4", "5"], "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_reads_little_more_than_it_shows() {
+    let raven = Raven::without_worker("a_page_reads_little_more_than_it_shows").await;
+    let tenant = raven.bare_tenant().await;
+    let session = raven.database.session().await;
+    let owner: uuid::Uuid = tenant.id.parse().unwrap();
+    session.client.execute(STRETCH, &[&owner, &vec![7, 8, 9]]).await.unwrap();
+    session.client.batch_execute("vacuum analyze messages, recipients, message_tags").await.unwrap();
+    for (query, count) in [("", 5), ("to=many@example.com&", 5), ("tag=many&", 5), ("status=failed&", 0)] {
+        assert_eq!(page(&tenant, &format!("{query}limit=5")).await.0.len(), count, "{query}");
+    }
+    // A session of Postgres tells of what it read within ten seconds.
+    let indexes =
+        ["message_tags_pkey", "messages_created_idx", "messages_listed_idx", "recipients_address_idx"];
+    let counts = "select indexrelname::text, idx_scan, idx_tup_read from pg_stat_user_indexes
+        where indexrelname::text = any($1) order by 1";
+    let read = async || {
+        let rows = session.client.query(counts, &[&indexes.as_slice()]).await.unwrap();
+        rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect::<Vec<(String, i64, i64)>>()
+    };
+    let counts = until("each index to be used", read, |rows| rows.iter().all(|row| row.1 > 0)).await;
+    assert!(counts.iter().all(|row| row.1 == 1 && row.2 <= 10), "{counts:?}");
 }
 
 /// Most events move a message from `sent` to `delivered`: that must not write into every index of its table.

@@ -180,8 +180,9 @@ impl Driving {
 
 /// The statement for a driving index and further conditions on `m`.
 ///
-/// From the inside: the index is read in its order; its rows are numbered, which ends neither the order nor the laziness;
-/// each leads to its message by the primary key, one by one (a lateral query with a limit cannot become another join).
+/// From the inside: the index is read in its order; its rows are numbered, which ends neither the order nor the laziness
+/// (the limit that is repeated there lets the planner prefer what begins at once, which a sort does not); each leads to
+/// its message by the primary key, one by one (a lateral query with a limit cannot become another join).
 /// Of these come out those that match and the last one that may be looked at, and no more are read than fill the page.
 /// Then the page is measured, as that of events is.
 fn query(driving: &Driving, conditions: &str) -> String {
@@ -202,6 +203,7 @@ fn query(driving: &Driving, conditions: &str) -> String {
                          where tenant_id = $1 {equal} and (created_at, {id}) < ($2, $3) and created_at >= $4
                          order by created_at desc, {id} desc limit {LOOK_AT}
                      ) driving
+                     limit {LOOK_AT}
                  ) looked
                  left join lateral (
                      select {COLUMNS} from messages m

@@ -13,7 +13,7 @@ alter table messages add column if not exists listed_status smallint
 create index if not exists messages_listed_idx on messages (tenant_id, listed_status, created_at, id)
     where listed_status is not null;
 
--- Nobody has used these since V5, and their conditions hold `status`.
+-- Nobody has used these since V4, and their conditions hold `status`.
 drop index if exists messages_due_idx;
 drop index if exists messages_uncertain_idx;
 

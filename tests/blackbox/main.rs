@@ -7,6 +7,7 @@
 mod harness;
 
 mod any_order;
+mod by_hand;
 mod chaos;
 mod commands;
 mod dead_letters;
@@ -18,6 +19,7 @@ mod history;
 mod idempotency;
 mod isolation;
 mod large_bodies;
+mod listing;
 mod outage;
 mod outcomes;
 mod payloads;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::web::{Data, ServiceConfig};
+use actix_web::web::{Data, ServiceConfig, get, post};
 use actix_web::{App, Error, middleware, web};
 use broker::Publisher;
 use service::ops::{self, Ops};
@@ -14,6 +14,7 @@ use crate::directory::Directory;
 use crate::door::{Outlet, Replays};
 use crate::metering::Meter;
 use crate::problem::{Code, Problem};
+use crate::resource::at;
 use crate::{door, manage, metering, read};
 
 /// What handlers are given, each only what it asks for.
@@ -59,6 +60,7 @@ pub(crate) fn build(
 /// The routes of the API. Where two areas share a path, the path stands here once.
 fn api(config: &mut ServiceConfig) {
     door::routes(config);
+    config.service(at("/v1/messages").route(post().to(door::send)).route(get().to(read::list_messages)));
     read::routes(config);
     manage::routes(config);
 }

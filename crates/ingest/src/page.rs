@@ -95,6 +95,11 @@ pub(crate) fn cut<R>(rows: &mut Vec<R>, limit: usize) -> bool {
     more
 }
 
+/// The cursor that leads back to a place: what [`Parameters::cursor`] reads.
+pub(crate) fn cursor_of(place: &str) -> String {
+    URL_SAFE_NO_PAD.encode(place)
+}
+
 /// Makes a page of `rows`, after which there are `more` or none.
 pub(crate) fn page<R, T>(
     rows: Vec<R>,
@@ -102,6 +107,6 @@ pub(crate) fn page<R, T>(
     cursor: impl Fn(&R) -> String,
     view: impl Fn(R) -> T,
 ) -> Page<T> {
-    let next_cursor = rows.last().filter(|_| more).map(|row| URL_SAFE_NO_PAD.encode(cursor(row)));
+    let next_cursor = rows.last().filter(|_| more).map(|row| cursor_of(&cursor(row)));
     Page { data: rows.into_iter().map(view).collect(), next_cursor }
 }

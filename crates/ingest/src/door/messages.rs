@@ -35,7 +35,7 @@ impl Accepted {
     }
 }
 
-pub(super) async fn send(
+pub(crate) async fn send(
     request: HttpRequest,
     payload: Payload,
     outlet: Data<Outlet>,

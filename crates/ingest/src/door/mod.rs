@@ -11,6 +11,7 @@ mod webhooks;
 use actix_web::web::{ServiceConfig, post};
 
 pub(crate) use idempotency::Replays;
+pub(crate) use messages::send;
 pub(crate) use publish::Outlet;
 
 use crate::resource::at;
@@ -19,6 +20,5 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     // Routes are tried in this order, so the most frequent ones stand first.
     config
         .service(at("/v1/webhooks/email/{provider}/{tenant}").route(post().to(webhooks::receive)))
-        .service(at("/v1/messages").route(post().to(messages::send)))
         .service(at("/v1/messages/batch").route(post().to(messages::send_batch)));
 }

@@ -2,7 +2,6 @@
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
-use domain::address::key_of;
 use domain::api_key::Scope;
 use store::Store;
 use store::delivery_events::{Filter, feed};
@@ -25,7 +24,7 @@ pub(super) async fn all(request: HttpRequest, store: Data<Store>) -> Result<Json
     let filter = Filter {
         kind: parameters
             .take("type", |text| text.parse().map_err(|fault: domain::event::UnknownKind| fault.to_string())),
-        recipient_key: parameters.take("recipient", address),
+        recipient_key: parameters.take("recipient", super::address),
     };
     parameters.finish()?;
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -40,9 +39,4 @@ fn place(text: &str) -> Result<i64, String> {
         return Ok(0);
     }
     text.parse().ok().filter(|&place| place >= 0).ok_or_else(|| "is not a cursor of this list".to_owned())
-}
-
-fn address(text: &str) -> Result<String, String> {
-    let key = key_of(text.trim());
-    if key.is_empty() { Err("names no address".to_owned()) } else { Ok(key) }
 }

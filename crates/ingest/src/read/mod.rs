@@ -1,10 +1,15 @@
-//! Reading messages and their events, from Postgres.
+//! Reading messages and their events, from Postgres; and the little that can be done to a message afterwards.
 
+mod by_hand;
 mod events;
 mod feed;
-pub(crate) mod messages;
+mod list;
+mod messages;
 
-use actix_web::web::{ServiceConfig, get};
+use actix_web::web::{ServiceConfig, get, post};
+use domain::address::key_of;
+
+pub(crate) use list::all as list_messages;
 
 use crate::resource::at;
 
@@ -12,5 +17,13 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .service(at("/v1/events").route(get().to(feed::all)))
         .service(at("/v1/messages/{id}").route(get().to(messages::one)))
-        .service(at("/v1/messages/{id}/events").route(get().to(events::of_message)));
+        .service(at("/v1/messages/{id}/events").route(get().to(events::of_message)))
+        .service(at("/v1/messages/{id}/cancel").route(post().to(by_hand::cancel)))
+        .service(at("/v1/messages/{id}/retry").route(post().to(by_hand::retry)));
+}
+
+/// Reads a parameter that names an address, in the form by which addresses are compared.
+fn address(text: &str) -> Result<String, String> {
+    let key = key_of(text.trim());
+    if key.is_empty() { Err("names no address".to_owned()) } else { Ok(key) }
 }

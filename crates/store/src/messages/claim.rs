@@ -76,15 +76,18 @@ with input as (
     from input i join fates f on f.id = i.id
     order by i.id
     on conflict on constraint messages_pkey do nothing
-    returning id, tenant_id, status
+    returning id, tenant_id, status, created_at, tags
 ), kept as (
     insert into message_contents (message_id, tenant_id, content)
     select i.id, i.tenant_id, i.content from input i join fresh f on f.id = i.id
 ), listed as (
-    insert into recipients (message_id, email_key, tenant_id, position, email, status)
+    insert into recipients (message_id, email_key, tenant_id, position, email, status, created_at)
     select p.message_id, p.email_key, p.tenant_id, p.position, p.email,
-           case when p.suppressed then $18::smallint else f.status end
+           case when p.suppressed then $18::smallint else f.status end, f.created_at
     from people p join fresh f on f.id = p.message_id
+), tagged as (
+    insert into message_tags (tenant_id, tag, created_at, message_id)
+    select distinct f.tenant_id, t.tag, f.created_at, f.id from fresh f cross join lateral unnest(f.tags) as t(tag)
 ), tried as (
     insert into attempts (message_id, attempt, tenant_id, account)
     select f.id, 1, f.tenant_id, i.account

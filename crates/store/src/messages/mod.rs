@@ -1,17 +1,21 @@
-//! Tables `messages`, `message_contents`, `recipients` and `attempts`: the life of a message, by what happens to it.
+//! Tables `messages`, `message_contents`, `recipients`, `message_tags` and `attempts`: the life of a message, by what happens to it.
 //!
 //! Lock order, the same everywhere: rows of `messages` in the order of their ids, and only then anything else of a
 //! message. So no two transactions of any number of workers wait for each other in a circle.
 
+mod by_hand;
 mod claim;
 mod due;
+mod list;
 mod read;
 mod record;
 mod release;
 mod settle;
 
+pub use by_hand::{cancel, retry};
 pub use claim::{Arrival, Claimed, Plan, claim};
 pub use due::{DueSend, Kind, Question, Waiting, Wanted, take_questions, take_sends, waiting};
+pub use list::{Filter, Listed, Place, list};
 pub use read::{Digest, Envelope, MessageView, RecipientView, digest, get};
 pub use record::{Transition, record};
 pub use release::{Unbegun, release};

@@ -75,34 +75,43 @@ pub struct RecipientView {
     pub provider_message_uuid: Option<Uuid>,
 }
 
+/// What [`MessageView`] is made of, but for its recipients and the sender that it gets from the provider.
+pub(super) const COLUMNS: &str =
+    "m.id, m.status, m.envelope, m.subject, m.tags, m.metadata, m.created_at, m.updated_at,
+    m.scheduled_at, m.attempts, m.error_code, m.error_message";
+/// What [`RecipientView`] is made of.
+pub(super) const RECIPIENT_COLUMNS: &str = "email, status, provider_message_id, provider_message_uuid";
+
 /// One message of a tenant. The primary keys serve both queries.
 pub async fn get(store: &Store, tenant: TenantId, id: MessageId) -> Result<Option<MessageView>, Error> {
     let client = store.client().await?;
-    let (message, recipients) = try_join(
-        client.prepare_cached(
-            "select m.status, m.envelope, m.subject, m.tags, m.metadata, m.created_at, m.updated_at, m.scheduled_at,
-                    m.attempts, m.error_code, m.error_message, p.from_email, p.from_name
-             from messages m left join providers p on p.tenant_id = m.tenant_id and p.provider = $3
-             where m.id = $1 and m.tenant_id = $2",
-        ),
-        client.prepare_cached(
-            "select email, status, provider_message_id, provider_message_uuid
-             from recipients where message_id = $1 and tenant_id = $2 order by position",
-        ),
-    )
-    .await?;
+    let message = format!(
+        "select {COLUMNS}, p.from_email, p.from_name
+         from messages m left join providers p on p.tenant_id = m.tenant_id and p.provider = $3
+         where m.id = $1 and m.tenant_id = $2"
+    );
+    let recipients = format!(
+        "select {RECIPIENT_COLUMNS} from recipients where message_id = $1 and tenant_id = $2 order by position"
+    );
+    let (message, recipients) =
+        try_join(client.prepare_cached(&message), client.prepare_cached(&recipients)).await?;
     let (row, recipients) = try_join(
         client.query_opt(&message, &[&id.0, &tenant.0, &crate::providers::MAILJET]),
         client.query(&recipients, &[&id.0, &tenant.0]),
     )
     .await?;
     let Some(row) = row else { return Ok(None) };
+    message_view(&row, recipients.iter().map(recipient).collect::<Result<_, _>>()?).map(Some)
+}
+
+/// A row of [`COLUMNS`], `from_email` and `from_name`.
+pub(super) fn message_view(row: &Row, recipients: Vec<RecipientView>) -> Result<MessageView, Error> {
     let code: Option<String> = row.get("error_code");
     let words: Option<String> = row.get("error_message");
-    Ok(Some(MessageView {
-        id,
-        status: status(&row, "messages.status")?,
-        envelope: envelope(&row)?,
+    Ok(MessageView {
+        id: MessageId(row.get("id")),
+        status: status(row, "messages.status")?,
+        envelope: envelope(row)?,
         subject: row.get("subject"),
         tags: row.get("tags"),
         metadata: row.get("metadata"),
@@ -111,8 +120,8 @@ pub async fn get(store: &Store, tenant: TenantId, id: MessageId) -> Result<Optio
         scheduled_at: row.get("scheduled_at"),
         attempts: row.get::<_, i32>("attempts").unsigned_abs(),
         error: code.zip(words),
-        recipients: recipients.iter().map(recipient).collect::<Result<_, _>>()?,
-    }))
+        recipients,
+    })
 }
 
 /// A message that names no sender is sent from the account's own, which is shown as it is now.
@@ -125,7 +134,8 @@ fn envelope(row: &Row) -> Result<Envelope, Error> {
     Ok(envelope)
 }
 
-fn recipient(row: &Row) -> Result<RecipientView, Error> {
+/// A row of [`RECIPIENT_COLUMNS`].
+pub(super) fn recipient(row: &Row) -> Result<RecipientView, Error> {
     Ok(RecipientView {
         email: row.get("email"),
         status: status(row, "recipients.status")?,

@@ -12,16 +12,19 @@ fn accepted_at(mail: &Value) -> Timestamp {
 }
 
 #[tokio::test]
-async fn a_message_goes_at_its_time_and_not_before() {
-    let raven = Raven::start("a_message_goes_at_its_time_and_not_before").await;
+async fn a_scheduled_message_waits_for_its_time() {
+    let raven = Raven::start("a_scheduled_message_waits_for_its_time").await;
     let tenant = raven.tenant().await;
-    let due = Timestamp::now() + SignedDuration::from_secs(2);
     let mut later = plain("ann@example.com");
+    later["scheduledAt"] = json!("2099-01-01T00:00:00Z");
+    tenant.post("/v1/messages", &later).await.problem(422, "validation_failed");
+    let due = Timestamp::now() + SignedDuration::from_secs(2);
     later["scheduledAt"] = json!(due);
     let answer = tenant.post("/v1/messages", &later).await.expect(200);
     assert_eq!(answer["status"], "scheduled");
     let id = answer["id"].as_str().unwrap();
-    tenant.settled(id, "delivered").await;
+    let message = tenant.settled(id, "delivered").await;
+    assert!(message["scheduledAt"].is_string(), "{message}");
     let accepted = accepted_at(&raven.sim.only_copy(id).await);
     println!("{} late", accepted - due);
     assert!(accepted >= due, "{accepted} is before {due}");

@@ -154,22 +154,3 @@ async fn a_batch_is_queued_in_order() {
     }
     assert_eq!(raven.sim.stat("duplicates").await, 0);
 }
-
-#[tokio::test]
-async fn a_scheduled_message_waits_for_its_time() {
-    let raven = Raven::start("a_scheduled_message_waits_for_its_time").await;
-    let tenant = raven.tenant().await;
-    let mut later = plain("ann@example.com");
-    later["scheduledAt"] = json!("2099-01-01T00:00:00Z");
-    tenant.post("/v1/messages", &later).await.problem(422, "validation_failed");
-    let due = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(3);
-    later["scheduledAt"] = json!(due);
-    let answer = tenant.post("/v1/messages", &later).await.expect(200);
-    assert_eq!(answer["status"], "scheduled");
-    let id = answer["id"].as_str().unwrap();
-    let message = tenant.settled(id, "delivered").await;
-    assert!(message["scheduledAt"].is_string(), "{message}");
-    let mail = raven.sim.only_copy(id).await;
-    let accepted: jiff::Timestamp = mail["acceptedAt"].as_str().unwrap().parse().unwrap();
-    assert!(accepted >= due, "{accepted} is before {due}");
-}

@@ -207,7 +207,7 @@ async fn lists_and_errors_of_messages() {
     insta::assert_json_snapshot!(refused["error"], @r#"
     {
       "code": "send-0008",
-      "message": "\"unverified@shop.example\" is not an authorized sender email address for your account."
+      "message": "\"unverified@shop.example\" is not an authorized sender email address for your account. The sender is not verified: add and validate the address, or its whole domain, under the account's sender addresses at Mailjet, then retry the message."
     }
     "#);
 }

@@ -58,16 +58,18 @@ impl Sender {
         let answer = self.client.send(&first.account.credentials, first.sandbox, &outgoing).await;
         metrics::histogram!("raven_mailjet_send_seconds").record(begun.elapsed().as_secs_f64());
         metrics::histogram!("raven_mailjet_send_batch").record(u32::try_from(jobs.len()).unwrap_or(u32::MAX));
-        self.feel(first.tenant, begun, &answer);
+        self.feel((first.tenant, jobs.len()), begun, &answer);
         Some(answer)
     }
 
     /// Lets the account's pace feel how a call went.
-    fn feel(&self, tenant: TenantId, begun: Instant, answer: &SendAnswer) {
+    fn feel(&self, (tenant, messages): (TenantId, usize), begun: Instant, answer: &SendAnswer) {
         let trouble = trouble(answer);
         if let Some(reason) = trouble {
             metrics::counter!("raven_mailjet_trouble_total", "code" => reason.code.clone()).increment(1);
-            tracing::debug!(%tenant, code = reason.code, words = reason.message, "the account is held back");
+            tracing::info!(
+                %tenant, messages, code = reason.code, words = reason.message, "a call failed; its account is held back",
+            );
         }
         self.desk.note(tenant, begun, trouble.cloned());
     }

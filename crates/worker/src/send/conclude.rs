@@ -19,10 +19,11 @@ impl Sender {
             },
             Outcome::Uncertain(_) => (Status::Sending, self.reconcile.next(0)),
         };
-        if let Some(reason) = outcome.reason() {
+        // What befalls a call as a whole is told once, where the call is.
+        if let Outcome::Refused(reason) = &outcome {
             tracing::info!(
-                message = %job.id, tenant = %job.tenant, attempt = job.attempt, outcome = outcome.name(),
-                code = reason.code, words = reason.message, "not accepted",
+                message = %job.id, tenant = %job.tenant, attempt = job.attempt, code = reason.code,
+                words = reason.message, "refused",
             );
         }
         Transition { id: job.id, tenant: job.tenant, attempt: job.attempt, outcome, to, wait, look_ups: 0 }

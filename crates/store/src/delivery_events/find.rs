@@ -5,7 +5,7 @@
 /// `recipients_provider_uuid_idx`), and only made when those before it found nothing. A number beyond what the
 /// provider's column holds is none of ours.
 pub(super) const FOUND: &str = "coalesce(
-    (select m.id from messages m where m.id = i.custom_id and m.tenant_id = i.tenant_id),
+    (select m.id from messages m where m.id = i.custom_id and m.tenant_id is not distinct from i.tenant_id),
     (select r.message_id from recipients r
      where r.tenant_id = i.tenant_id
        and r.provider_message_id = case when i.provider = 'mailjet' and length(i.provider_message_id) < 20

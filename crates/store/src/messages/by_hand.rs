@@ -10,12 +10,12 @@ use crate::{Error, Store};
 const CANCEL: &str = "
 with changed as (
     update messages set status = $3, due_at = null, asks = false, updated_at = now()
-    where id = $1 and tenant_id = $2 and status in ($4, $5)
+    where id = $1 and tenant_id is not distinct from $2 and status in ($4, $5)
     returning id, tenant_id
 ), marked as (
     update recipients r set status = $3
     from changed c
-    where r.message_id = c.id and r.tenant_id = c.tenant_id and r.status in ($4, $5)
+    where r.message_id = c.id and r.tenant_id is not distinct from c.tenant_id and r.status in ($4, $5)
 )
 select 1 from changed";
 
@@ -41,13 +41,13 @@ with changed as (
     set status = case when m.error_code = $6 then $5::smallint else $4::smallint end,
         asks = coalesce(m.error_code = $6, false),
         due_at = now(), look_ups = 0, error_code = null, error_message = null, retried_at = now(), updated_at = now()
-    where m.id = $1 and m.tenant_id = $2 and m.status = $3
+    where m.id = $1 and m.tenant_id is not distinct from $2 and m.status = $3
       and exists (select from message_contents c where c.message_id = m.id and c.tenant_id = m.tenant_id)
     returning m.id, m.tenant_id, m.status
 ), marked as (
     update recipients r set status = c.status
     from changed c
-    where r.message_id = c.id and r.tenant_id = c.tenant_id and r.status = $3
+    where r.message_id = c.id and r.tenant_id is not distinct from c.tenant_id and r.status = $3
 )
 select 1 from changed";
 

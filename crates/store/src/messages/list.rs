@@ -80,7 +80,7 @@ pub async fn list(
     let ids: Vec<Uuid> = matching.iter().take(limit).map(|row| row.get("id")).collect();
     let recipients = format!(
         "select message_id, {RECIPIENT_COLUMNS} from recipients
-         where message_id = any($1) and tenant_id = $2 order by message_id, position"
+         where message_id = any($1) and tenant_id is not distinct from $2 order by message_id, position"
     );
     let recipients = client.prepare_cached(&recipients).await?;
     let recipients = client.query(&recipients, &[&ids, &tenant.0]).await?;
@@ -207,7 +207,7 @@ fn query(driving: &Driving, conditions: &str) -> String {
                  ) looked
                  left join lateral (
                      select {COLUMNS} from messages m
-                     where m.id = looked.place and m.tenant_id = $1{conditions} limit 1
+                     where m.id = looked.place and m.tenant_id is not distinct from $1{conditions} limit 1
                  ) m on true
                  where m.id is not null or looked.number = {LOOK_AT}
                  order by looked.at desc, looked.place desc limit $5

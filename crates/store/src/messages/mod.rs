@@ -2,6 +2,10 @@
 //!
 //! Lock order, the same everywhere: rows of `messages` in the order of their ids, and only then anything else of a
 //! message. So no two transactions of any number of workers wait for each other in a circle.
+//!
+//! Where a row is found by its id, its tenant is compared with `is not distinct from`, which no index serves. There are
+//! indexes that begin with the tenant; and as long as Postgres knows nothing of a young table, it takes one of those for
+//! as good as the primary key, and reads all of a tenant's messages to find one.
 
 mod by_hand;
 mod claim;

@@ -88,10 +88,10 @@ pub async fn get(store: &Store, tenant: TenantId, id: MessageId) -> Result<Optio
     let message = format!(
         "select {COLUMNS}, p.from_email, p.from_name
          from messages m left join providers p on p.tenant_id = m.tenant_id and p.provider = $3
-         where m.id = $1 and m.tenant_id = $2"
+         where m.id = $1 and m.tenant_id is not distinct from $2"
     );
     let recipients = format!(
-        "select {RECIPIENT_COLUMNS} from recipients where message_id = $1 and tenant_id = $2 order by position"
+        "select {RECIPIENT_COLUMNS} from recipients where message_id = $1 and tenant_id is not distinct from $2 order by position"
     );
     let (message, recipients) =
         try_join(client.prepare_cached(&message), client.prepare_cached(&recipients)).await?;
@@ -161,7 +161,9 @@ pub struct Digest {
 pub async fn digest(store: &Store, tenant: TenantId, id: MessageId) -> Result<Option<Digest>, Error> {
     let client = store.client().await?;
     let statement = client
-        .prepare_cached("select digest, scheduled_at from messages where id = $1 and tenant_id = $2")
+        .prepare_cached(
+            "select digest, scheduled_at from messages where id = $1 and tenant_id is not distinct from $2",
+        )
         .await?;
     let row = client.query_opt(&statement, &[&id.0, &tenant.0]).await?;
     Ok(row.map(|row| Digest {

@@ -37,13 +37,13 @@ set status = case when r.status < t.to_status or t.to_status <> $5::smallint the
     provider_message_id = coalesce(a.number, r.provider_message_id),
     provider_message_uuid = coalesce(a.uuid, r.provider_message_uuid)
 from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::smallint[]) as t(id, tenant_id, attempt, to_status)
-join messages m on m.id = t.id and m.tenant_id = t.tenant_id
-join recipients o on o.message_id = t.id and o.tenant_id = t.tenant_id
+join messages m on m.id = t.id and m.tenant_id is not distinct from t.tenant_id
+join recipients o on o.message_id = t.id and o.tenant_id is not distinct from t.tenant_id
 left join (
     select distinct on (id, email_key) * from unnest($7::uuid[], $8::text[], $9::bigint[], $10::uuid[])
         as a(id, email_key, number, uuid)
 ) a on a.id = o.message_id and a.email_key = o.email_key
-where r.message_id = o.message_id and r.tenant_id = t.tenant_id and r.email_key = o.email_key
+where r.message_id = o.message_id and r.tenant_id is not distinct from t.tenant_id and r.email_key = o.email_key
   and case when t.to_status = $5::smallint then r.status < t.to_status or a.id is not null
            else m.status = $6::smallint and m.attempts = t.attempt and r.status = $6::smallint end";
 
@@ -57,9 +57,9 @@ from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::smallint[], $5::float8[],
             $11::text[]) as t(id, tenant_id, attempt, to_status, wait, look_ups, code, words),
      lateral (
          select coalesce(max(status) filter (where status <> $12::smallint), $12::smallint) as status
-         from recipients where message_id = t.id and tenant_id = t.tenant_id
+         from recipients where message_id = t.id and tenant_id is not distinct from t.tenant_id
      ) r
-where m.id = t.id and m.tenant_id = t.tenant_id
+where m.id = t.id and m.tenant_id is not distinct from t.tenant_id
   and (t.to_status = $7::smallint or (m.status = $8::smallint and m.attempts = t.attempt))";
 
 const ATTEMPTS: &str = "

@@ -23,14 +23,14 @@ pub struct Unbegun {
 const RECIPIENTS: &str = "
 update recipients r set status = $4
 from unnest($1::uuid[], $2::uuid[], $3::integer[]) as t(id, tenant_id, attempt)
-join messages m on m.id = t.id and m.tenant_id = t.tenant_id
-where r.message_id = t.id and r.tenant_id = t.tenant_id and r.status = $5
+join messages m on m.id = t.id and m.tenant_id is not distinct from t.tenant_id
+where r.message_id = t.id and r.tenant_id is not distinct from t.tenant_id and r.status = $5
   and m.status = $5 and m.attempts = t.attempt";
 
 const ATTEMPTS: &str = "
 delete from attempts a
 using unnest($1::uuid[], $2::uuid[], $3::integer[]) as t(id, tenant_id, attempt)
-join messages m on m.id = t.id and m.tenant_id = t.tenant_id
+join messages m on m.id = t.id and m.tenant_id is not distinct from t.tenant_id
 where a.message_id = t.id and a.tenant_id = t.tenant_id and a.attempt = t.attempt and a.outcome is null
   and m.status = $4 and m.attempts = t.attempt";
 
@@ -41,7 +41,7 @@ set status = $4, attempts = m.attempts - 1, asks = false, due_at = now(),
     updated_at = now()
 from unnest($1::uuid[], $2::uuid[], $3::integer[], $6::text[], $7::text[])
     as t(id, tenant_id, attempt, code, words)
-where m.id = t.id and m.tenant_id = t.tenant_id and m.status = $5 and m.attempts = t.attempt";
+where m.id = t.id and m.tenant_id is not distinct from t.tenant_id and m.status = $5 and m.attempts = t.attempt";
 
 /// Makes them `queued` again and due at once, as if they had not been claimed. A claim that is not the present one is left alone.
 pub async fn release(store: &Store, claims: &[Unbegun]) -> Result<(), Error> {

@@ -40,8 +40,7 @@ impl Move {
     }
 }
 
-pub(crate) const LOCK: &str =
-    "select 1 from messages where id = any($1) and tenant_id = any($2) order by id for no key update";
+pub(crate) const LOCK: &str = "select 1 from messages where id = any($1) and (tenant_id = any($2)) is true order by id for no key update";
 
 /// Of the messages that events name, those that have anything to gain: a recipient that goes forward, or no proof yet that
 /// it was sent. Most events tell nothing new (each open of a mail that was delivered), and cost no lock. What is read here
@@ -50,15 +49,16 @@ pub(crate) const LOCK: &str =
 const LOCK_GAINING: &str = "
 select m.id, m.status < $5::smallint as unproven
 from messages m
-where m.tenant_id = any($2) and m.id = any(array(
+where (m.tenant_id = any($2)) is true and m.id = any(array(
     select t.message_id
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::smallint[]) as t(message_id, tenant_id, email_key, status)
     cross join lateral (
-        select status from messages where id = t.message_id and tenant_id = t.tenant_id limit 1
+        select status from messages where id = t.message_id and tenant_id is not distinct from t.tenant_id limit 1
     ) m
     left join lateral (
         select status from recipients
-        where message_id = t.message_id and tenant_id = t.tenant_id and email_key = t.email_key limit 1
+        where message_id = t.message_id and tenant_id is not distinct from t.tenant_id
+          and email_key = t.email_key limit 1
     ) r on true
     where m.status < $5::smallint or r.status < t.status
 ))
@@ -72,14 +72,14 @@ from (
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::smallint[]) as t(message_id, tenant_id, email_key, status)
     group by message_id, tenant_id, email_key
 ) t
-where r.message_id = t.message_id and r.tenant_id = t.tenant_id and r.email_key = t.email_key
+where r.message_id = t.message_id and r.tenant_id is not distinct from t.tenant_id and r.email_key = t.email_key
   and r.status < t.status";
 
 /// The other recipients of the same messages: any event proves that the provider took the whole message on.
 const PROVEN: &str = "
 update recipients r set status = $3
 from (select distinct message_id, tenant_id from unnest($1::uuid[], $2::uuid[]) as t(message_id, tenant_id)) t
-where r.message_id = t.message_id and r.tenant_id = t.tenant_id and r.status < $3";
+where r.message_id = t.message_id and r.tenant_id is not distinct from t.tenant_id and r.status < $3";
 
 /// A message is as far as the most serious of its recipients; nothing is due any more once it was sent.
 const MESSAGES: &str = "
@@ -88,9 +88,9 @@ set status = r.status, due_at = null, error_code = null, error_message = null, u
 from (select distinct message_id, tenant_id from unnest($1::uuid[], $2::uuid[]) as t(message_id, tenant_id)) t,
      lateral (
          select coalesce(max(status) filter (where status <> $3), $3) as status
-         from recipients where message_id = t.message_id and tenant_id = t.tenant_id
+         from recipients where message_id = t.message_id and tenant_id is not distinct from t.tenant_id
      ) r
-where m.id = t.message_id and m.tenant_id = t.tenant_id and m.status < r.status";
+where m.id = t.message_id and m.tenant_id is not distinct from t.tenant_id and m.status < r.status";
 
 /// Applies what events do; all of them prove that their message was sent.
 pub(crate) async fn apply(transaction: &Transaction<'_>, moves: &[Move]) -> Result<(), Error> {
@@ -158,20 +158,20 @@ from (
     from recipients r
     left join delivery_events e
         on e.message_id = r.message_id and e.tenant_id = r.tenant_id and e.recipient_key = r.email_key
-    where r.message_id = any($1) and r.tenant_id = $2 and r.status between $3 and $4
+    where r.message_id = any($1) and r.tenant_id is not distinct from $2 and r.status between $3 and $4
     group by r.message_id, r.tenant_id, r.email_key
 ) s
-where r.message_id = s.message_id and r.tenant_id = s.tenant_id and r.email_key = s.email_key
+where r.message_id = s.message_id and r.tenant_id is not distinct from s.tenant_id and r.email_key = s.email_key
   and r.status <> s.status";
 
 const MESSAGES_ANEW: &str = "
 update messages m set status = r.status, updated_at = now()
 from (
     select message_id, max(status) as status from recipients
-    where message_id = any($1) and tenant_id = $2 and status <> $5
+    where message_id = any($1) and tenant_id is not distinct from $2 and status <> $5
     group by message_id
 ) r
-where m.id = r.message_id and m.tenant_id = $2 and m.status between $3 and $4 and m.status <> r.status";
+where m.id = r.message_id and m.tenant_id is not distinct from $2 and m.status between $3 and $4 and m.status <> r.status";
 
 /// Finds the statuses of messages anew from their events: the one way back, for events that were misread.
 pub(crate) async fn take_back(

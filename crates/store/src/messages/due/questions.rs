@@ -40,7 +40,7 @@ left join lateral (
     select account from attempts
     where message_id = p.id and tenant_id = p.tenant_id order by attempt desc limit 1
 ) a on true
-where m.id = p.id and m.tenant_id = p.tenant_id
+where m.id = p.id and m.tenant_id is not distinct from p.tenant_id
 returning m.id, m.tenant_id, m.attempts, m.look_ups, a.account,
           coalesce(m.retried_at, m.scheduled_at, m.created_at) as since";
 

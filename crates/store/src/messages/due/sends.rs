@@ -60,7 +60,7 @@ with picked as (
 ), people as (
     select r.message_id, r.email_key, s.email_key is not null or r.status = $7::smallint as suppressed
     from chosen p
-    join recipients r on r.message_id = p.id and r.tenant_id = p.tenant_id
+    join recipients r on r.message_id = p.id and r.tenant_id is not distinct from p.tenant_id
     left join suppressions s on s.tenant_id = p.tenant_id and s.email_key = r.email_key
     where p.status <> $6::smallint
 ), fates as (
@@ -74,14 +74,15 @@ with picked as (
         asks = true,
         updated_at = now()
     from chosen p left join fates f on f.message_id = p.id
-    where m.id = p.id and m.tenant_id = p.tenant_id
+    where m.id = p.id and m.tenant_id is not distinct from p.tenant_id
     returning m.id, m.tenant_id, m.attempts, coalesce(m.retried_at, m.scheduled_at, m.created_at) as since, m.status,
               p.status as was, p.account
 ), marked as (
     update recipients r
     set status = case when p.suppressed then $7::smallint else $6::smallint end
     from people p join chosen m on m.id = p.message_id
-    where r.message_id = p.message_id and r.tenant_id = m.tenant_id and r.email_key = p.email_key
+    where r.message_id = p.message_id and r.tenant_id is not distinct from m.tenant_id
+      and r.email_key = p.email_key
       and r.status < $8::smallint
 ), tried as (
     insert into attempts (message_id, attempt, tenant_id, account)

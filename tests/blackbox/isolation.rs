@@ -54,6 +54,23 @@ async fn a_tenant_without_a_provider_fails_alone() {
 }
 
 #[tokio::test]
+async fn a_message_that_never_finds_an_account_fails_in_time_and_can_be_sent_later() {
+    let mut raven =
+        Raven::without_worker("a_message_that_never_finds_an_account_fails_in_time_and_can_be_sent_later")
+            .await;
+    raven.start_worker_with(&[("RAVEN_RETRY_WINDOW", "1s")]).await;
+    let bare = raven.bare_tenant().await;
+    let id = bare.send_to("silent@example.com").await;
+    let message = bare.settled(&id, "failed").await;
+    assert_eq!(message["error"]["code"], "provider_missing", "{message}");
+    bare.set_provider().await;
+    bare.post(&format!("/v1/messages/{id}/retry"), &json!({})).await.expect(200);
+    let message = bare.settled(&id, "sent").await;
+    assert!(message["error"].is_null(), "{message}");
+    raven.sim.only_copy(&id).await;
+}
+
+#[tokio::test]
 async fn a_test_key_sends_in_the_sandbox() {
     let mut raven = Raven::without_worker("a_test_key_sends_in_the_sandbox").await;
     let tenant = raven.tenant().await;

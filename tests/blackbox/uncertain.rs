@@ -1,5 +1,7 @@
 //! Calls of which it is not known whether Mailjet heard them, and calls that certainly failed: one copy, always.
 
+use serde_json::json;
+
 use crate::harness::{Raven, wait::until};
 
 /// Sends one message while Mailjet does something wrong, and waits until it is sent. Nothing tells of the message
@@ -84,4 +86,33 @@ async fn an_event_proves_what_the_answer_did_not_say() {
     let last = tenant.send_to("bob@example.com").await;
     tenant.settled(&last, "delivered").await;
     raven.sim.only_copy(&id).await;
+}
+
+/// The new account truthfully says that it has never heard of the message, which the old one has taken on.
+#[tokio::test]
+async fn an_account_that_was_changed_is_not_taken_at_its_word() {
+    let mut raven = Raven::without_worker("an_account_that_was_changed_is_not_taken_at_its_word").await;
+    raven.start_worker_with(&[("RAVEN_RETRY_WINDOW", "8s")]).await;
+    let mut tenant = raven.tenant().await;
+    raven.sim.fault("drop_after_accept", Some(1), 0).await;
+    let id = tenant.send_to("silent+one@example.com").await;
+    until("the call", async || raven.sim.copies(&id).await, |copies| !copies.is_empty()).await;
+    raven.workers[0].kill();
+    tenant.account = ("another-key".to_owned(), "another-secret".to_owned());
+    tenant.set_provider().await;
+    raven.start_worker_with(&[("RAVEN_RETRY_WINDOW", "8s")]).await;
+    let message = tenant.settled(&id, "failed").await;
+    assert_eq!(
+        (&message["error"]["code"], &message["attempts"]),
+        (&json!("outcome_unknown"), &json!(1)),
+        "{message}"
+    );
+    assert!(
+        message["error"]["message"].as_str().is_some_and(|words| words.contains("account was changed")),
+        "{message}"
+    );
+    raven.sim.only_copy(&id).await;
+    // What is sent from now on goes out with the new account.
+    let next = tenant.send_to("silent+two@example.com").await;
+    tenant.settled(&next, "sent").await;
 }

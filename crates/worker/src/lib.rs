@@ -131,8 +131,8 @@ fn sends(settings: &Settings, queue: Queue) -> ConsumerSettings {
     ConsumerSettings {
         queue,
         lanes: settings.send_lanes,
-        prefetch: 200,
-        batch: 100,
+        prefetch: 500,
+        batch: 500,
         batch_bytes: 16 * 1024 * 1024,
         large_lanes: if queue == Queue::Sends { 2 } else { 0 },
         large_prefetch: 2,

@@ -10,6 +10,7 @@ use broker::Publisher;
 use service::ops::{self, Ops};
 use store::{Keyring, Store};
 
+use crate::body::Budget;
 use crate::directory::Directory;
 use crate::door::{Outlet, Replays};
 use crate::metering::Meter;
@@ -25,6 +26,7 @@ pub(crate) struct Parts {
     pub(crate) replays: Arc<Replays>,
     pub(crate) publisher: Publisher,
     pub(crate) outlet: Arc<Outlet>,
+    pub(crate) budget: Arc<Budget>,
     pub(crate) store: Store,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) public_url: Arc<str>,
@@ -47,6 +49,7 @@ pub(crate) fn build(
         .app_data(Data::from(parts.replays))
         .app_data(Data::new(parts.publisher))
         .app_data(Data::from(parts.outlet))
+        .app_data(Data::from(parts.budget))
         .app_data(Data::new(parts.store))
         .app_data(Data::from(parts.keyring))
         .app_data(Data::from(parts.public_url))

@@ -1,16 +1,21 @@
-//! Reading request bodies: bounded in size and in time.
+//! Reading request bodies: bounded in size and in time, each and all together.
+//!
+//! What comes in one piece is in memory already. All else is read only once there is room for the whole of it, and holds
+//! that room until it is answered; so any number of large requests wait for each other, and memory does not grow.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use actix_web::HttpRequest;
 use actix_web::error::PayloadError;
 use actix_web::http::header::CONTENT_LENGTH;
-use actix_web::web::{BytesMut, Payload};
+use actix_web::web::{BytesMut, Data, Payload};
+use actix_web::{HttpMessage as _, HttpRequest};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use serde_json::Value;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::problem::{Code, Problem};
 
@@ -23,6 +28,36 @@ pub(crate) const MANAGE: usize = 64 * 1024;
 
 /// From the end of the head to the last byte of the body. The server's own time limit covers the head only.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a body waits for room.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Room for bodies that do not come in one piece, of sends and of webhooks each: strangers who know a tenant's id may post
+/// webhooks, and must not take the room of others. In memory a send takes about three times its body.
+const ROOM: usize = 96 * 1024 * 1024;
+/// The unit of room.
+const UNIT: usize = 1024;
+
+/// Room for bodies in this process.
+pub(crate) struct Budget {
+    sends: Arc<Semaphore>,
+    webhooks: Arc<Semaphore>,
+}
+
+/// A body's room, kept with its request.
+struct Held(#[expect(dead_code, reason = "held, and given back when it is dropped")] OwnedSemaphorePermit);
+
+impl Budget {
+    pub(crate) fn new() -> Self {
+        let room = || Arc::new(Semaphore::new(ROOM / UNIT));
+        Self { sends: room(), webhooks: room() }
+    }
+
+    async fn hold(&self, bytes: usize, limit: usize) -> Option<Held> {
+        let room = if limit == SEND { &self.sends } else { &self.webhooks };
+        let units = u32::try_from(bytes.div_ceil(UNIT)).ok()?;
+        Arc::clone(room).acquire_many_owned(units).await.ok().map(Held)
+    }
+}
 
 /// Reads a whole body of at most `limit` bytes.
 pub(crate) async fn read(request: &HttpRequest, payload: Payload, limit: usize) -> Result<Bytes, Problem> {
@@ -32,7 +67,7 @@ pub(crate) async fn read(request: &HttpRequest, payload: Payload, limit: usize) 
         return Err(too_large(limit));
     }
     let late = |_| Problem::new(Code::RequestTimeout, format!("The body took over {} s.", TIMEOUT.as_secs()));
-    let mut gathering = pin!(gather(payload, announced, limit));
+    let mut gathering = pin!(gather(request, payload, announced, limit));
     // A small body comes with its head, and needs no clock.
     if let Poll::Ready(body) = futures_util::poll!(gathering.as_mut()) {
         return body;
@@ -40,7 +75,27 @@ pub(crate) async fn read(request: &HttpRequest, payload: Payload, limit: usize) 
     tokio::time::timeout(TIMEOUT, gathering).await.map_err(late)?
 }
 
-async fn gather(mut payload: Payload, announced: usize, limit: usize) -> Result<Bytes, Problem> {
+/// Waits for room for a body, and keeps it with the request until that is answered.
+async fn reserve(request: &HttpRequest, announced: usize, limit: usize) -> Result<(), Problem> {
+    // A body that does not say how long it is may be as long as it is allowed to.
+    let bytes = if announced == 0 { limit } else { announced };
+    let Some(budget) = request.app_data::<Data<Budget>>() else { return Ok(()) };
+    let full = || {
+        let detail = "Too many large requests are in progress. Nothing was accepted; try again.";
+        Problem::new(Code::QueueUnavailable, detail)
+    };
+    let held =
+        tokio::time::timeout(PATIENCE, budget.hold(bytes, limit)).await.ok().flatten().ok_or_else(full)?;
+    request.extensions_mut().insert(held);
+    Ok(())
+}
+
+async fn gather(
+    request: &HttpRequest,
+    mut payload: Payload,
+    announced: usize,
+    limit: usize,
+) -> Result<Bytes, Problem> {
     let unreadable = |fault: PayloadError| {
         Problem::new(Code::MalformedJson, format!("The body could not be read: {fault}."))
     };
@@ -52,6 +107,7 @@ async fn gather(mut payload: Payload, announced: usize, limit: usize) -> Result<
     if chunk.is_none() && first.len() <= limit {
         return Ok(first);
     }
+    reserve(request, announced, limit).await?;
     let mut body = BytesMut::with_capacity(announced.min(256 * 1024).max(first.len()));
     body.extend_from_slice(&first);
     while let Some(more) = chunk {

@@ -69,6 +69,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         ops: health::ops(publisher.state(), database.clone(), shutdown.clone(), metrics),
         replays: Arc::new(Replays::new(store.clone(), database)),
         directory,
+        budget: Arc::new(body::Budget::new()),
         outlet: Arc::new(Outlet::new(publisher.clone())),
         publisher,
         store: store.clone(),

@@ -17,5 +17,9 @@ alter table messages add column if not exists retried_at timestamptz;
 -- the message, and must not be taken at its word about it.
 alter table attempts add column if not exists account bytea;
 
+-- Claims under which no call began, and which were given back. They count in `attempts`, whose number tells one claim from
+-- another for ever, and not among the attempts that are shown.
+alter table messages add column if not exists given_back integer not null default 0;
+
 -- An attempt is written twice, when it begins and when it ends. With room on its page the second is no new index entry.
 alter table attempts set (fillfactor = 70);

@@ -78,7 +78,7 @@ pub struct RecipientView {
 /// What [`MessageView`] is made of, but for its recipients and the sender that it gets from the provider.
 pub(super) const COLUMNS: &str =
     "m.id, m.status, m.envelope, m.subject, m.tags, m.metadata, m.created_at, m.updated_at,
-    m.scheduled_at, m.attempts, m.error_code, m.error_message";
+    m.scheduled_at, m.attempts - m.given_back as attempts, m.error_code, m.error_message";
 /// What [`RecipientView`] is made of.
 pub(super) const RECIPIENT_COLUMNS: &str = "email, status, provider_message_id, provider_message_uuid";
 

@@ -14,7 +14,7 @@ pub struct Unbegun {
     pub id: MessageId,
     /// Whose it is.
     pub tenant: TenantId,
-    /// The attempt that the claim counted.
+    /// The number of the claim.
     pub attempt: u32,
     /// Why, if there is anything to say.
     pub reason: Option<Reason>,
@@ -36,14 +36,15 @@ where a.message_id = t.id and a.tenant_id = t.tenant_id and a.attempt = t.attemp
 
 const MESSAGES: &str = "
 update messages m
-set status = $4, attempts = m.attempts - 1, asks = false, due_at = now(),
+set status = $4, given_back = m.given_back + 1, asks = false, due_at = now(),
     error_code = coalesce(t.code, m.error_code), error_message = coalesce(t.words, m.error_message),
     updated_at = now()
 from unnest($1::uuid[], $2::uuid[], $3::integer[], $6::text[], $7::text[])
     as t(id, tenant_id, attempt, code, words)
 where m.id = t.id and m.tenant_id is not distinct from t.tenant_id and m.status = $5 and m.attempts = t.attempt";
 
-/// Makes them `queued` again and due at once, as if they had not been claimed. A claim that is not the present one is left alone.
+/// Makes them `queued` again and due at once. A claim that is not the present one is left alone; each has a number that no
+/// other gets, so to say this twice, when nobody knows whether the first time was heard, harms no later claim.
 pub async fn release(store: &Store, claims: &[Unbegun]) -> Result<(), Error> {
     if claims.is_empty() {
         return Ok(());

@@ -13,7 +13,7 @@ impl Sender {
         let (to, wait) = match &outcome {
             Outcome::Accepted(_) => (Status::Sent, None),
             Outcome::Refused(_) => (Status::Failed, None),
-            Outcome::NotSent(_) => match self.retry.next(job.since, now, job.attempt, fastrand::f64()) {
+            Outcome::NotSent(_) => match self.retry.next(job.since, now, job.tries, fastrand::f64()) {
                 Some(wait) => (Status::Queued, Some(wait)),
                 None => (Status::Failed, None),
             },

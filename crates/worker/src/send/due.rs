@@ -16,7 +16,7 @@ use super::record::Settled;
 use super::{Claim, Job, Sender, held_back};
 
 /// Tenants that are looked at; the others have their turn when these have nothing due.
-pub(super) const TENANTS: i64 = 2_000;
+pub(super) const TENANTS: i64 = 10_000;
 /// The wait after the database failed.
 pub(super) const AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// Messages of one tenant, and bytes of all, that are taken at once.
@@ -24,8 +24,9 @@ const MOST: usize = 200;
 const BYTES: usize = 16 << 20;
 /// The longest wait for the next due message; another process may schedule one meanwhile.
 const IDLE: Duration = Duration::from_millis(500);
-/// The shortest, when something is due for which there is no room.
+/// The shortest wait, when something is due for which there is no room; and how much longer it is when none is made.
 const NO_ROOM: Duration = Duration::from_millis(50);
+const STILL_NONE: Duration = Duration::from_millis(200);
 
 /// How long to wait before looking for due messages again. Looking may use a fifth of the time at most.
 pub(super) fn pause(started: Instant, waiting: &[Waiting]) -> Duration {
@@ -39,7 +40,13 @@ pub(crate) async fn run(sender: Arc<Sender>, shutdown: CancellationToken) {
         match once(&sender).await {
             Ok(None) => {}
             Ok(Some(wait)) => {
-                shutdown.run_until_cancelled(tokio::time::sleep(wait)).await;
+                let waiting = async {
+                    tokio::time::sleep(wait).await;
+                    if wait == NO_ROOM {
+                        sender.desk.freed(STILL_NONE).await;
+                    }
+                };
+                shutdown.run_until_cancelled(waiting).await;
             }
             Err(fault) => {
                 tracing::debug!(%fault, "due messages could not be taken");
@@ -112,7 +119,13 @@ fn take_on(sender: &Arc<Sender>, taken: Vec<DueSend>, turns: &HashMap<TenantId, 
         match (turns.get(&due.tenant), read(&mut due)) {
             (Some(Turn::Send(account)), Ok(queued)) => {
                 let place = sender.desk.take(due.tenant, queued.message.distinct_recipients(), size);
-                let claim = Claim { attempt: due.attempt, vanished: due.vanished, since: due.since, until };
+                let claim = Claim {
+                    attempt: due.attempt,
+                    tries: due.tries,
+                    vanished: due.vanished,
+                    since: due.since,
+                    until,
+                };
                 jobs.push(Job::new(queued, Arc::clone(account), &claim, place));
             }
             (Some(Turn::Send(_)), Err(reason)) => {

@@ -151,6 +151,7 @@ mod tests {
             tenant,
             account: Arc::new(account),
             attempt: 1,
+            tries: 1,
             vanished: 0,
             since: Timestamp::UNIX_EPOCH,
             sandbox: false,

@@ -53,8 +53,10 @@ pub(crate) struct Job {
     id: MessageId,
     tenant: TenantId,
     account: Arc<Account>,
-    /// The attempt that the claim began, from 1.
+    /// The number of the attempt that the claim began.
     attempt: u32,
+    /// How many attempts there were with this one.
+    tries: u32,
     /// Earlier attempts that had no answer, and of which Mailjet had not heard.
     vanished: u32,
     /// Since when it was to be sent.
@@ -76,6 +78,7 @@ pub(crate) struct Job {
 /// What a claim says of a message.
 struct Claim {
     attempt: u32,
+    tries: u32,
     vanished: u32,
     since: Timestamp,
     until: Instant,
@@ -88,6 +91,7 @@ impl Job {
             tenant: queued.tenant,
             account,
             attempt: claim.attempt,
+            tries: claim.tries,
             vanished: claim.vanished,
             since: claim.since,
             sandbox: queued.sandbox,

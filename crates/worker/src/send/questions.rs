@@ -32,6 +32,22 @@ impl Busy {
     }
 }
 
+/// Keeps a tenant busy until it is dropped, however that comes.
+struct AtWork(Arc<Busy>, TenantId);
+
+impl AtWork {
+    fn begin(busy: &Arc<Busy>, tenant: TenantId) -> Self {
+        busy.lock().insert(tenant);
+        Self(Arc::clone(busy), tenant)
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.lock().remove(&self.1);
+    }
+}
+
 /// Asks until shutdown; what has been begun then, is finished.
 pub(crate) async fn run(sender: Arc<Sender>, shutdown: CancellationToken) {
     let busy = Arc::new(Busy::default());
@@ -63,11 +79,11 @@ async fn once(sender: &Arc<Sender>, busy: &Arc<Busy>) -> Result<Duration, store:
     for (tenant, account) in accounts {
         let theirs: Vec<Question> = questions.extract_if(.., |question| question.tenant == tenant).collect();
         if !theirs.is_empty() {
-            busy.lock().insert(tenant);
-            let (sender, busy) = (Arc::clone(sender), Arc::clone(busy));
+            let at_work = AtWork::begin(busy, tenant);
+            let sender = Arc::clone(sender);
             sender.work.clone().spawn(async move {
                 ask_all(&sender, theirs, account, until).await;
-                busy.lock().remove(&tenant);
+                drop(at_work);
             });
         }
     }

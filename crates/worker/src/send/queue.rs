@@ -135,7 +135,7 @@ impl Intake {
                 return None;
             };
             queued.message = queued.message.without(|key| claim.left_out.contains(key));
-            let claim = Claim { attempt: 1, vanished: 0, since: queued.accepted_at, until };
+            let claim = Claim { attempt: 1, tries: 1, vanished: 0, since: queued.accepted_at, until };
             Some(Job::new(queued, Arc::clone(account), &claim, place))
         });
         self.sender.hand_over(jobs.collect());

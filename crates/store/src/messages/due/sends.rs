@@ -29,8 +29,10 @@ pub struct DueSend {
     pub id: MessageId,
     /// Whose it is.
     pub tenant: TenantId,
-    /// The attempt that is now under way, from 1.
+    /// The number of the attempt that is now under way.
     pub attempt: u32,
+    /// How many attempts there were with this one, from 1; those under which no call began do not count.
+    pub tries: u32,
     /// Since when it was to be sent: when somebody asked for another try, else its scheduled time, else when it was
     /// accepted.
     pub since: Timestamp,
@@ -75,7 +77,7 @@ with picked as (
         updated_at = now()
     from chosen p left join fates f on f.message_id = p.id
     where m.id = p.id and m.tenant_id is not distinct from p.tenant_id
-    returning m.id, m.tenant_id, m.attempts, coalesce(m.retried_at, m.scheduled_at, m.created_at) as since, m.status,
+    returning m.id, m.tenant_id, m.attempts, m.attempts - m.given_back as tries, coalesce(m.retried_at, m.scheduled_at, m.created_at) as since, m.status,
               p.status as was, p.account
 ), marked as (
     update recipients r
@@ -88,7 +90,7 @@ with picked as (
     insert into attempts (message_id, attempt, tenant_id, account)
     select id, attempts, tenant_id, account from moved where was <> $6::smallint and status = $6::smallint
 )
-select m.id, m.tenant_id, m.attempts, m.since, c.content,
+select m.id, m.tenant_id, m.attempts, m.tries, m.since, c.content,
        array(select email_key from people p where p.message_id = m.id and p.suppressed) as left_out,
        (select count(*) from attempts a
         where a.message_id = m.id and a.tenant_id = m.tenant_id and a.code = 'not_heard_of') as vanished
@@ -138,6 +140,7 @@ fn due(row: &Row) -> DueSend {
         id: MessageId(row.get("id")),
         tenant: TenantId(row.get("tenant_id")),
         attempt: row.get::<_, i32>("attempts").unsigned_abs(),
+        tries: row.get::<_, i32>("tries").unsigned_abs(),
         since: row.get("since"),
         vanished: u32::try_from(row.get::<_, i64>("vanished")).unwrap_or_default(),
         content: content.map(Bytes::from),

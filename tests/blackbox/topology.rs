@@ -7,8 +7,16 @@ use crate::harness::{Raven, http, wait::until};
 #[tokio::test]
 async fn queues_are_quorum_queues_with_limits() {
     let raven = Raven::start("queues_are_quorum_queues_with_limits").await;
-    for queue in ["sends", "sends-bulk", "sends-large", "events", "events-large", "dead-letters", "unrouted"]
-    {
+    for queue in [
+        "sends",
+        "sends-large",
+        "sends-bulk",
+        "sends-bulk-large",
+        "events",
+        "events-large",
+        "dead-letters",
+        "unrouted",
+    ] {
         // The management API learns of new queues a little later.
         let seen = until(queue, async || raven.vhost.queue(queue).await, Option::is_some).await.unwrap();
         assert_eq!((&seen["type"], &seen["durable"]), (&json!("quorum"), &json!(true)), "{seen}");

@@ -1,13 +1,14 @@
 //! Exchanges and queues: declared here, idempotently, by every process at every connection.
 //!
 //! ```text
-//! raven (direct) ─┬─ send ────────► sends           raven.unrouted (fanout) ──► unrouted
-//!        │        ├─ send-bulk ───► sends-bulk              ▲
-//!        │        ├─ send-large ──► sends-large             │
-//!        │        ├─ event ───────► events                  │
-//!        │        └─ event-large ─► events-large            │
-//!        └─ alternate exchange ─────────────────────────────┘
-//! raven.dead (direct) ── dead ──► dead-letters     ◄── all five (delivery limit)
+//! raven (direct) ─┬─ send ────────────► sends             raven.unrouted (fanout) ──► unrouted
+//!        │        ├─ send-large ──────► sends-large               ▲
+//!        │        ├─ send-bulk ───────► sends-bulk                │
+//!        │        ├─ send-bulk-large ─► sends-bulk-large          │
+//!        │        ├─ event ───────────► events                    │
+//!        │        └─ event-large ─────► events-large              │
+//!        └─ alternate exchange ───────────────────────────────────┘
+//! raven.dead (direct) ── dead ──► dead-letters     ◄── all six (delivery limit)
 //! ```
 //!
 //! The broker counts what a consumer may hold in messages, never in bytes. So that a backlog of large bodies does not
@@ -72,7 +73,8 @@ impl Queue {
         match self {
             Self::Sends => Some("sends-large"),
             Self::Events => Some("events-large"),
-            Self::BulkSends | Self::DeadLetters | Self::Unrouted => None,
+            Self::BulkSends => Some("sends-bulk-large"),
+            Self::DeadLetters | Self::Unrouted => None,
         }
     }
 
@@ -85,8 +87,9 @@ impl Queue {
     /// The exchange and routing key that lead a body of so many bytes to it.
     pub(crate) const fn route(self, bytes: usize) -> (&'static str, &'static str) {
         match self {
-            Self::Sends | Self::BulkSends if bytes > SMALL => (EXCHANGE, "send-large"),
+            Self::Sends if bytes > SMALL => (EXCHANGE, "send-large"),
             Self::Sends => (EXCHANGE, "send"),
+            Self::BulkSends if bytes > SMALL => (EXCHANGE, "send-bulk-large"),
             Self::BulkSends => (EXCHANGE, "send-bulk"),
             Self::Events if bytes > SMALL => (EXCHANGE, "event-large"),
             Self::Events => (EXCHANGE, "event"),

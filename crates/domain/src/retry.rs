@@ -62,6 +62,14 @@ pub fn later(at: Timestamp, duration: Duration) -> Timestamp {
         .unwrap_or(Timestamp::MAX)
 }
 
+/// `duration` before `at`, at the beginning of time if that is before it.
+pub fn earlier(at: Timestamp, duration: Duration) -> Timestamp {
+    SignedDuration::try_from(duration)
+        .ok()
+        .and_then(|duration| at.checked_sub(duration).ok())
+        .unwrap_or(Timestamp::MIN)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -134,7 +134,7 @@ fn sends(settings: &Settings, queue: Queue) -> ConsumerSettings {
         prefetch: 500,
         batch: 500,
         batch_bytes: 16 * 1024 * 1024,
-        large_lanes: if queue == Queue::Sends { 2 } else { 0 },
+        large_lanes: if queue == Queue::Sends { 2 } else { 1 },
         large_prefetch: 2,
         // Only for the sake of a fuller claim; calls have a linger of their own.
         linger: settings.linger.min(std::time::Duration::from_millis(2)),

@@ -18,7 +18,7 @@ mod settle;
 
 pub use by_hand::{cancel, retry};
 pub use claim::{Arrival, Claimed, Plan, claim};
-pub use due::{DueSend, Kind, Question, Waiting, Wanted, take_questions, take_sends, waiting};
+pub use due::{DueSend, Kind, Question, Waiting, Wanted, give_up, take_questions, take_sends, waiting};
 pub use list::{Filter, Listed, Place, list};
 pub use read::{Digest, Envelope, MessageView, RecipientView, digest, get};
 pub use record::{Transition, record};

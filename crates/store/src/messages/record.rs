@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{MessageId, Outcome, Status, TenantId};
-use futures_util::future::try_join4;
+use futures_util::future::try_join5;
 use uuid::Uuid;
 
 use super::settle::LOCK;
@@ -29,22 +29,24 @@ pub struct Transition {
     pub look_ups: u32,
 }
 
-/// Recipients: an acceptance moves forward from anywhere, and brings the provider's ids; everything else moves only from
-/// `sending`, where this attempt put them, and only while this is the attempt under way.
-const RECIPIENTS: &str = "
+/// Recipients whom the provider names: the acceptance moves them forward, from anywhere, and brings their ids.
+const ACCEPTANCES: &str = "
 update recipients r
-set status = case when r.status < t.to_status or t.to_status <> $5::smallint then t.to_status else r.status end,
+set status = greatest(r.status, $6),
     provider_message_id = coalesce(a.number, r.provider_message_id),
     provider_message_uuid = coalesce(a.uuid, r.provider_message_uuid)
+from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::uuid[])
+    as a(id, tenant_id, email_key, number, uuid)
+where r.message_id = a.id and r.tenant_id is not distinct from a.tenant_id and r.email_key = a.email_key";
+
+/// All others: an acceptance moves forward from anywhere; everything else only from `sending`, where this attempt put them,
+/// and only while this is the attempt under way.
+const RECIPIENTS: &str = "
+update recipients r set status = t.to_status
 from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::smallint[]) as t(id, tenant_id, attempt, to_status)
 join messages m on m.id = t.id and m.tenant_id is not distinct from t.tenant_id
-join recipients o on o.message_id = t.id and o.tenant_id is not distinct from t.tenant_id
-left join (
-    select distinct on (id, email_key) * from unnest($7::uuid[], $8::text[], $9::bigint[], $10::uuid[])
-        as a(id, email_key, number, uuid)
-) a on a.id = o.message_id and a.email_key = o.email_key
-where r.message_id = o.message_id and r.tenant_id is not distinct from t.tenant_id and r.email_key = o.email_key
-  and case when t.to_status = $5::smallint then r.status < t.to_status or a.id is not null
+where r.message_id = t.id and r.tenant_id is not distinct from t.tenant_id
+  and case when t.to_status = $5::smallint then r.status < t.to_status
            else m.status = $6::smallint and m.attempts = t.attempt and r.status = $6::smallint end";
 
 const MESSAGES: &str = "
@@ -76,8 +78,9 @@ pub async fn record(store: &Store, transitions: &[Transition]) -> Result<(), Err
     }
     let batch = Columns::of(transitions);
     let mut client = store.client().await?;
-    let (lock, recipients, messages, attempts) = try_join4(
+    let (lock, acceptances, recipients, messages, attempts) = try_join5(
         client.prepare_cached(LOCK),
+        client.prepare_cached(ACCEPTANCES),
         client.prepare_cached(RECIPIENTS),
         client.prepare_cached(MESSAGES),
         client.prepare_cached(ATTEMPTS),
@@ -87,23 +90,13 @@ pub async fn record(store: &Store, transitions: &[Transition]) -> Result<(), Err
     let (sent, sending) = (Status::Sent.rank(), Status::Sending.rank());
     let (queued, suppressed) = (Status::Queued.rank(), Status::Suppressed.rank());
     let Columns { ids, tenants, attempt, to, wait, look_ups, outcome, code, words, accepted } = &batch;
-    try_join4(
+    try_join5(
         transaction.execute(&lock, &[ids, tenants]),
         transaction.execute(
-            &recipients,
-            &[
-                ids,
-                tenants,
-                attempt,
-                to,
-                &sent,
-                &sending,
-                &accepted.ids,
-                &accepted.keys,
-                &accepted.numbers,
-                &accepted.uuids,
-            ],
+            &acceptances,
+            &[&accepted.ids, &accepted.tenants, &accepted.keys, &accepted.numbers, &accepted.uuids, &sent],
         ),
+        transaction.execute(&recipients, &[ids, tenants, attempt, to, &sent, &sending]),
         transaction.execute(
             &messages,
             &[ids, tenants, attempt, to, wait, look_ups, &sent, &sending, &queued, code, words, &suppressed],
@@ -133,6 +126,7 @@ struct Columns<'a> {
 #[derive(Default)]
 struct Accepted<'a> {
     ids: Vec<Uuid>,
+    tenants: Vec<Uuid>,
     keys: Vec<&'a str>,
     numbers: Vec<Option<i64>>,
     uuids: Vec<Option<Uuid>>,
@@ -155,6 +149,7 @@ impl<'a> Columns<'a> {
             if let Outcome::Accepted(recipients) = &next.outcome {
                 for recipient in recipients {
                     columns.accepted.ids.push(next.id.0);
+                    columns.accepted.tenants.push(next.tenant.0);
                     columns.accepted.keys.push(&recipient.email_key);
                     columns.accepted.numbers.push(recipient.message_id);
                     columns.accepted.uuids.push(recipient.message_uuid);

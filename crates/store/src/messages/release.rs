@@ -27,11 +27,12 @@ join messages m on m.id = t.id and m.tenant_id is not distinct from t.tenant_id
 where r.message_id = t.id and r.tenant_id is not distinct from t.tenant_id and r.status = $5
   and m.status = $5 and m.attempts = t.attempt";
 
+/// Whatever was found out about it meanwhile by those who thought it lost.
 const ATTEMPTS: &str = "
 delete from attempts a
 using unnest($1::uuid[], $2::uuid[], $3::integer[]) as t(id, tenant_id, attempt)
 join messages m on m.id = t.id and m.tenant_id is not distinct from t.tenant_id
-where a.message_id = t.id and a.tenant_id = t.tenant_id and a.attempt = t.attempt and a.outcome is null
+where a.message_id = t.id and a.tenant_id = t.tenant_id and a.attempt = t.attempt
   and m.status = $4 and m.attempts = t.attempt";
 
 const MESSAGES: &str = "

@@ -41,12 +41,8 @@ impl Sender {
     /// end send.
     async fn once(&self, jobs: &[Job]) -> Option<SendAnswer> {
         let first = jobs.first()?;
-        let until = jobs.iter().map(|job| job.until).min()?;
-        let _permit = tokio::time::timeout_at(until, self.calls.acquire()).await.ok()?.ok()?;
-        let begun = Instant::now();
-        if begun >= until {
-            return None;
-        }
+        let deadline = jobs.iter().map(|job| job.deadline).min()?;
+        let _permit = tokio::time::timeout_at(deadline.at(), self.calls.acquire()).await.ok()?.ok()?;
         let outgoing: Vec<Outgoing<'_>> = jobs
             .iter()
             .map(|job| Outgoing {
@@ -55,6 +51,10 @@ impl Sender {
                 message: &job.message,
             })
             .collect();
+        if jobs.iter().any(|job| job.deadline.passed()) {
+            return None;
+        }
+        let begun = Instant::now();
         let answer = self.client.send(&first.account.credentials, first.sandbox, &outgoing).await;
         metrics::histogram!("raven_mailjet_send_seconds").record(begun.elapsed().as_secs_f64());
         metrics::histogram!("raven_mailjet_send_batch").record(u32::try_from(jobs.len()).unwrap_or(u32::MAX));

@@ -33,20 +33,8 @@ const BYTES_OF_ONE: usize = 24 << 20;
 const SMALL: usize = 64 << 10;
 /// Messages in hand of all accounts; those that have nothing in hand are not counted out.
 const MESSAGES: usize = 8_000;
-/// An account that has made no room for this long is not waited for.
-const STALLED: Duration = Duration::from_millis(200);
 /// Accounts that are remembered with nothing in hand.
 const REMEMBERED: usize = 10_000;
-
-/// Whether there is room for a message.
-pub(crate) enum Room {
-    /// Here it is.
-    Now(Place),
-    /// Not yet, but the account is moving.
-    Soon,
-    /// Not for a while; why, if there is anything to say.
-    Later(Option<Reason>),
-}
 
 pub(crate) struct Desk {
     inner: Mutex<Inner>,
@@ -73,8 +61,6 @@ struct Entry {
     bytes: usize,
     /// Of these, the messages that are on their way here.
     coming: usize,
-    /// Since when there has been no room.
-    full_since: Option<Instant>,
     /// Where the line takes its jobs, while there is one.
     line: Option<UnboundedSender<Vec<Job>>>,
 }
@@ -89,7 +75,6 @@ impl Entry {
             recipients: 0,
             bytes: 0,
             coming: 0,
-            full_since: None,
             line: None,
         }
     }
@@ -128,34 +113,28 @@ impl Desk {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for room for a message from the queue.
+    /// Asks for room for a message from the queue; without, the error is the account's trouble, if it is in any.
     pub(crate) fn ask(
         self: &Arc<Self>,
         (tenant, account): (TenantId, &Account),
         recipients: usize,
         bytes: usize,
-    ) -> Room {
+    ) -> Result<Place, Option<Reason>> {
         let now = Instant::now();
         let mut inner = self.lock();
         let (all_bytes, all_messages) = (inner.bytes, inner.messages);
         let entry = inner.entry(tenant);
         entry.renew(account);
         let first = entry.messages == 0;
-        let slots = entry.pace.slots(now.into_std());
-        if slots == 0 {
-            return Room::Later(entry.trouble.clone());
-        }
         let crowded = entry.room(now) < recipients
             || entry.bytes + bytes > BYTES_OF_ONE
             || all_messages >= MESSAGES
             || all_bytes + bytes > BYTES;
-        if crowded && !(first && (bytes <= SMALL || all_bytes + bytes <= BYTES)) {
-            if entry.full_since.get_or_insert(now).elapsed() < STALLED {
-                return Room::Soon;
-            }
-            return Room::Later(entry.trouble.clone());
+        let fits = bytes <= SMALL || all_bytes + bytes <= BYTES;
+        if entry.room(now) == 0 || crowded && !(first && fits) {
+            return Err(entry.trouble.clone());
         }
-        Room::Now(self.place(&mut inner, tenant, recipients, bytes))
+        Ok(self.place(&mut inner, tenant, recipients, bytes))
     }
 
     /// How many due messages of a tenant there is room for now, taking each for one recipient.
@@ -188,7 +167,6 @@ impl Desk {
         bytes: usize,
     ) -> Place {
         let entry = inner.entry(tenant);
-        entry.full_since = None;
         entry.messages += 1;
         entry.recipients += recipients;
         entry.bytes += bytes;
@@ -306,7 +284,6 @@ impl Drop for Place {
             if self.coming {
                 entry.coming = entry.coming.saturating_sub(1);
             }
-            entry.full_since = None;
         }
         drop(inner);
         self.desk.freed.notify_waiters();

@@ -5,22 +5,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use domain::retry::earlier;
 use domain::{Outcome, QueuedMessage, Reason, Status, TenantId};
 use jiff::Timestamp;
-use store::messages::{DueSend, Kind, Transition, Unbegun, Waiting, Wanted, take_sends, waiting};
+use service::tasks::describe;
+use store::messages::{DueSend, Kind, Transition, Waiting, Wanted, give_up, take_sends, waiting};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::accounts::{Account, Known};
+use super::deadline::Deadline;
 use super::record::Settled;
-use super::{Claim, Job, Sender, held_back};
+use super::{Claim, Job, Sender};
 
 /// Tenants that are looked at; the others have their turn when these have nothing due.
 pub(super) const TENANTS: i64 = 10_000;
 /// The wait after the database failed.
 pub(super) const AFTER_FAILURE: Duration = Duration::from_secs(2);
-/// Messages of one tenant, and bytes of all, that are taken at once.
-const MOST: usize = 200;
+/// Messages, and bytes of content, that are taken at once, of all tenants together.
+const MOST: usize = 500;
 const BYTES: usize = 16 << 20;
 /// The longest wait for the next due message; another process may schedule one meanwhile.
 const IDLE: Duration = Duration::from_millis(500);
@@ -49,18 +52,13 @@ pub(crate) async fn run(sender: Arc<Sender>, shutdown: CancellationToken) {
                 shutdown.run_until_cancelled(waiting).await;
             }
             Err(fault) => {
-                tracing::debug!(%fault, "due messages could not be taken");
+                if !fault.is_transient() {
+                    tracing::error!(fault = describe(&fault), "due messages could not be taken");
+                }
                 shutdown.run_until_cancelled(tokio::time::sleep(AFTER_FAILURE)).await;
             }
         }
     }
-}
-
-/// What is to be done with due messages of a tenant.
-enum Turn {
-    Send(Arc<Account>),
-    /// They cannot be sent for now; those whose time is over fail.
-    GiveUp(Reason),
 }
 
 /// Takes one batch, and hands it over; answers how long to wait for the next, if there was nothing to take.
@@ -69,75 +67,100 @@ async fn once(sender: &Arc<Sender>) -> Result<Option<Duration>, store::Error> {
     let waiting = waiting(&sender.store, Kind::Sends, TENANTS).await?;
     let due: Vec<&Waiting> = waiting.iter().filter(|next| next.wait.is_zero()).collect();
     let accounts = sender.accounts.of(due.iter().map(|next| next.tenant)).await?;
-    let (mut wanted, mut turns) = (Vec::new(), HashMap::new());
+    let mut wanted = Vec::new();
     for next in due {
-        if let Some((most, turn)) = accounts.get(&next.tenant).and_then(|account| turn(sender, next, account))
-        {
-            let account = match &turn {
-                Turn::Send(account) => Some(account.digest),
-                Turn::GiveUp(_) => None,
-            };
-            let most = u32::try_from(most).unwrap_or(u32::MAX);
-            wanted.push(Wanted { tenant: next.tenant, most, account });
-            turns.insert(next.tenant, turn);
+        match accounts.get(&next.tenant) {
+            Some(Ok(account)) => match sender.desk.room(next.tenant, account) {
+                0 => give_up_late(sender, next, sender.desk.trouble(next.tenant)).await?,
+                room => wanted.push((room, next.tenant, Arc::clone(account))),
+            },
+            Some(Err(reason)) => give_up_late(sender, next, Some(reason.clone())).await?,
+            None => {}
         }
     }
-    let bytes = BYTES.min(sender.desk.bytes());
-    if wanted.is_empty() || bytes == 0 {
+    if wanted.is_empty() {
         return Ok(Some(pause(started, &waiting)));
     }
-    let until = sender.begin();
-    let taken = take_sends(&sender.store, &wanted, bytes, sender.lease()).await?;
-    if taken.is_empty() {
-        // Others were faster.
-        return Ok(Some(NO_ROOM));
-    }
-    take_on(sender, taken, &turns, until);
-    Ok(None)
+    // Those who have waited longest are in front; each gets as much as the others, or as it has room for.
+    wanted.truncate(MOST);
+    let share = MOST / wanted.len();
+    let wanted: Vec<(Wanted, Arc<Account>)> = wanted
+        .into_iter()
+        .map(|(room, tenant, account)| {
+            let most = u32::try_from(room.min(share)).unwrap_or(u32::MAX);
+            (Wanted { tenant, most, account: account.digest }, account)
+        })
+        .collect();
+    let taken = take(sender, &wanted).await?;
+    // If nothing was, others were faster.
+    Ok((!taken).then_some(NO_ROOM))
 }
 
-/// How many messages to take of a tenant, if any.
-fn turn(sender: &Sender, next: &Waiting, account: &Known) -> Option<(usize, Turn)> {
-    let over = !sender.retry.covers(next.since, Timestamp::now());
-    match account {
-        Ok(account) => match sender.desk.room(next.tenant, account) {
-            0 => {
-                let trouble = sender.desk.trouble(next.tenant).filter(|_| over)?;
-                Some((MOST, Turn::GiveUp(held_back(&trouble))))
+/// Fails those of a tenant's messages whose time is over, where the account takes none; if it does, they have their turn.
+async fn give_up_late(sender: &Sender, next: &Waiting, trouble: Option<Reason>) -> Result<(), store::Error> {
+    let now = Timestamp::now();
+    if let Some(reason) = trouble.filter(|_| !sender.retry.covers(next.since, now)) {
+        let failed = give_up(&sender.store, next.tenant, earlier(now, sender.retry.window), &reason).await?;
+        tracing::info!(tenant = %next.tenant, failed, code = reason.code, "given up after the retry window");
+    }
+    Ok(())
+}
+
+/// Takes what is wanted, and hands it over; answers whether there was anything. Where the database will not have it,
+/// looks for the tenant that is the cause, so that it stands in nobody else's way.
+async fn take(sender: &Arc<Sender>, wanted: &[(Wanted, Arc<Account>)]) -> Result<bool, store::Error> {
+    let mut any = false;
+    let mut open = vec![wanted];
+    while let Some(part) = open.pop() {
+        let deadline = sender.begin();
+        let asked: Vec<Wanted> = part.iter().map(|(wanted, _)| *wanted).collect();
+        let bytes = BYTES.min(sender.desk.bytes());
+        match take_sends(&sender.store, &asked, bytes, sender.lease()).await {
+            Ok(taken) => {
+                any |= !taken.is_empty();
+                let accounts = part.iter().map(|(wanted, account)| (wanted.tenant, Ok(Arc::clone(account))));
+                take_on(sender, taken, &accounts.collect(), deadline);
             }
-            room => Some((room.min(MOST), Turn::Send(Arc::clone(account)))),
-        },
-        Err(reason) if over => Some((MOST, Turn::GiveUp(reason.clone()))),
-        Err(_) => None,
+            Err(fault) if !fault.is_transient() && part.len() > 1 => {
+                open.extend(<[_; 2]>::from(part.split_at(part.len() / 2)));
+            }
+            Err(fault) if !fault.is_transient() && wanted.len() > 1 => {
+                let tenant = part.first().map(|(wanted, _)| wanted.tenant.to_string());
+                tracing::error!(
+                    fault = describe(&fault),
+                    tenant,
+                    "due messages of a tenant could not be taken"
+                );
+            }
+            Err(fault) => return Err(fault),
+        }
     }
+    Ok(any)
 }
 
-fn take_on(sender: &Arc<Sender>, taken: Vec<DueSend>, turns: &HashMap<TenantId, Turn>, until: Instant) {
+fn take_on(
+    sender: &Arc<Sender>,
+    taken: Vec<DueSend>,
+    accounts: &HashMap<TenantId, Known>,
+    deadline: Deadline,
+) {
     let (mut jobs, mut settled) = (Vec::new(), Vec::new());
     for mut due in taken {
         let size = due.content.as_ref().map_or(0, Bytes::len);
-        match (turns.get(&due.tenant), read(&mut due)) {
-            (Some(Turn::Send(account)), Ok(queued)) => {
+        let Some(Ok(account)) = accounts.get(&due.tenant) else { continue };
+        match read(&mut due) {
+            Ok(queued) => {
                 let place = sender.desk.take(due.tenant, queued.message.distinct_recipients(), size);
                 let claim = Claim {
                     attempt: due.attempt,
                     tries: due.tries,
                     vanished: due.vanished,
                     since: due.since,
-                    until,
+                    deadline,
                 };
                 jobs.push(Job::new(queued, Arc::clone(account), &claim, place));
             }
-            (Some(Turn::Send(_)), Err(reason)) => {
-                settled.push(Settled::attempt(failed(&due, Outcome::Refused(reason)), None));
-            }
-            (Some(Turn::GiveUp(reason)), _) if !sender.retry.covers(due.since, Timestamp::now()) => {
-                settled.push(Settled::attempt(failed(&due, Outcome::NotSent(reason.clone())), None));
-            }
-            _ => {
-                let unbegun = Unbegun { id: due.id, tenant: due.tenant, attempt: due.attempt, reason: None };
-                settled.push(Settled::unbegun(unbegun, None));
-            }
+            Err(reason) => settled.push(Settled::attempt(failed(&due, reason), None)),
         }
     }
     sender.settle(settled);
@@ -155,12 +178,12 @@ fn read(due: &mut DueSend) -> Result<QueuedMessage, Reason> {
     Ok(queued)
 }
 
-fn failed(due: &DueSend, outcome: Outcome) -> Transition {
+fn failed(due: &DueSend, reason: Reason) -> Transition {
     Transition {
         id: due.id,
         tenant: due.tenant,
         attempt: due.attempt,
-        outcome,
+        outcome: Outcome::Refused(reason),
         to: Status::Failed,
         wait: None,
         look_ups: 0,

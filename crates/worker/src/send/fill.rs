@@ -54,7 +54,7 @@ impl Waiting {
 
     /// The first moment by which the call of one of them has to have begun; none when nothing waits.
     pub(super) fn latest_start(&self) -> Option<Instant> {
-        self.groups.values().flatten().map(|job| job.until).min()
+        self.groups.values().flatten().map(|job| job.deadline.at()).min()
     }
 
     /// Takes out those for which `gone` holds.
@@ -134,6 +134,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::super::accounts::Account;
+    use super::super::deadline::Deadline;
     use super::super::desk::Desk;
     use super::*;
 
@@ -158,7 +159,7 @@ mod tests {
             message: Message::default(),
             recipients,
             bytes,
-            until: Instant::now(),
+            deadline: Deadline::after(Duration::from_secs(1)),
             arrived: Instant::now(),
             place: Desk::new().take(tenant, recipients, bytes),
         }

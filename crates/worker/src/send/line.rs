@@ -54,7 +54,7 @@ impl Line {
                     Err(fault) => tracing::error!(%fault, "a call ended without an outcome; Mailjet will be asked"),
                 },
                 () = again => {}
-                () = shutdown.cancelled(), if !self.waiting.is_empty() => self.give_back(None),
+                () = shutdown.cancelled(), if !self.waiting.is_empty() => self.give_back(|_| true),
             }
         }
     }
@@ -63,7 +63,7 @@ impl Line {
     fn begin_calls(&mut self) -> Option<Instant> {
         let now = Instant::now();
         // Past this moment another worker may ask Mailjet, and in the end send: no call may begin.
-        self.give_back(Some(now));
+        self.give_back(|job| job.deadline.passed());
         loop {
             let latest = self.waiting.latest_start()?;
             let (slots, resumes_at, coming) = self.sender.desk.slots(self.tenant);
@@ -82,9 +82,9 @@ impl Line {
         }
     }
 
-    /// Gives back claims under which no call begins any more: all of them, or those that had to begin before `now`.
-    fn give_back(&mut self, now: Option<Instant>) {
-        let unbegun = self.waiting.remove(|job| now.is_none_or(|now| job.until <= now));
+    /// Gives back the claims of those for which `gone` holds: no call begins under them any more.
+    fn give_back(&mut self, gone: impl Fn(&Job) -> bool) {
+        let unbegun = self.waiting.remove(gone);
         if unbegun.is_empty() {
             return;
         }

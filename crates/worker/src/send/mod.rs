@@ -11,6 +11,7 @@
 mod accounts;
 mod call;
 mod conclude;
+mod deadline;
 mod desk;
 pub(crate) mod due;
 mod fill;
@@ -35,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use accounts::{Account, Accounts};
+use deadline::Deadline;
 use desk::{Desk, Place};
 use line::Line;
 use record::{Recorder, Settled};
@@ -44,7 +46,7 @@ use crate::settings::Settings;
 pub(crate) use queue::Intake;
 
 /// Calls to Mailjet in progress at once in this process, of all accounts.
-const CALLS: usize = 256;
+const CALLS: usize = 512;
 /// A lease outlasts the last moment at which a call may be in progress by this much.
 const MARGIN: Duration = Duration::from_secs(2);
 
@@ -68,8 +70,8 @@ pub(crate) struct Job {
     recipients: usize,
     /// Bytes of a call that it takes, roughly.
     bytes: usize,
-    /// The last moment at which a call with it may begin.
-    until: Instant,
+    /// Until when a call with it may begin.
+    deadline: Deadline,
     /// When it came to its line.
     arrived: Instant,
     place: Place,
@@ -81,7 +83,7 @@ struct Claim {
     tries: u32,
     vanished: u32,
     since: Timestamp,
-    until: Instant,
+    deadline: Deadline,
 }
 
 impl Job {
@@ -98,7 +100,7 @@ impl Job {
             recipients: queued.message.distinct_recipients(),
             bytes: queued.message.wire_size(),
             message: queued.message,
-            until: claim.until,
+            deadline: claim.deadline,
             arrived: Instant::now(),
             place,
         }
@@ -153,9 +155,9 @@ impl Sender {
         self.client.timeout() * 2 + MARGIN
     }
 
-    /// Call this before claiming; the answer is the last moment at which a call under that claim may begin.
-    fn begin(&self) -> Instant {
-        Instant::now() + self.client.timeout()
+    /// Until when calls may begin under a claim that is made after this.
+    fn begin(&self) -> Deadline {
+        Deadline::after(self.client.timeout())
     }
 
     /// Puts claimed messages in the lines of their accounts, and makes lines for those that have none.

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::accounts::Known;
+use super::deadline::Deadline;
 use super::due::{AFTER_FAILURE, TENANTS, pause};
 use super::record::Settled;
 use super::{Sender, reconcile};
@@ -91,11 +92,11 @@ async fn once(sender: &Arc<Sender>, busy: &Arc<Busy>) -> Result<Duration, store:
 }
 
 /// A question that cannot begin before `until` is left: its lease runs out, and it is taken again.
-async fn ask_all(sender: &Arc<Sender>, questions: Vec<Question>, account: Known, until: Instant) {
+async fn ask_all(sender: &Arc<Sender>, questions: Vec<Question>, account: Known, until: Deadline) {
     let asking = questions.into_iter().map(|question| {
         let (sender, account) = (Arc::clone(sender), account.clone());
         async move {
-            if Instant::now() < until {
+            if !until.passed() {
                 let transition = reconcile::ask(&sender, &question, &account).await;
                 sender.settle(vec![Settled::attempt(transition, None)]);
             }

@@ -2,22 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use broker::{Delivery, Handler, Verdict};
 use domain::{QueuedMessage, Reason, TenantId};
 use store::messages::{Arrival, Plan, claim};
-use tokio::time::Instant;
 
 use super::accounts::Known;
-use super::desk::{Place, Room};
+use super::desk::Place;
 use super::{Claim, Job, Sender, held_back};
 use crate::bisect::bisect;
-
-/// How long a batch waits for room of accounts that are moving. What has none by then is kept in Postgres.
-const PATIENCE: Duration = Duration::from_millis(500);
-/// Room is looked for at least this often meanwhile.
-const TICK: Duration = Duration::from_millis(20);
 
 /// Handles the queues of sends.
 pub(crate) struct Intake {
@@ -54,50 +47,28 @@ impl Handler for Intake {
                 return verdicts;
             }
         };
-        let started = Instant::now();
-        while !open.is_empty() {
-            let patient = started.elapsed() < PATIENCE;
-            let mut decided = HashMap::new();
-            for (place, queued) in std::mem::take(&mut open) {
-                match self.fate(&queued, batch[place].body.len(), &accounts, patient) {
-                    Some(fate) => drop(decided.insert(place, (queued, fate))),
-                    None => open.push((place, queued)),
-                }
-            }
-            if decided.is_empty() {
-                self.sender.desk.freed(TICK).await;
-            } else {
-                self.take_on(batch, decided, &accounts, &mut verdicts).await;
-            }
-        }
+        let decided = open.into_iter().filter_map(|(place, queued)| {
+            let fate = self.fate(&queued, batch[place].body.len(), accounts.get(&queued.tenant)?);
+            Some((place, (queued, fate)))
+        });
+        self.take_on(batch, decided.collect(), &accounts, &mut verdicts).await;
         verdicts
     }
 }
 
 impl Intake {
-    /// Decides what becomes of a message; none while there may be room for it soon.
-    fn fate(
-        &self,
-        queued: &QueuedMessage,
-        bytes: usize,
-        accounts: &HashMap<TenantId, Known>,
-        patient: bool,
-    ) -> Option<Fate> {
+    /// Decides what becomes of a message. Nothing waits here for room: others may stand behind it.
+    fn fate(&self, queued: &QueuedMessage, bytes: usize, account: &Known) -> Fate {
         // A schedule is kept whatever the account is like.
         if queued.message.scheduled_at.is_some() {
-            return Some(Fate::Keep(None));
+            return Fate::Keep(None);
         }
-        match accounts.get(&queued.tenant)? {
-            Err(reason) => Some(Fate::Keep(Some(reason.clone()))),
-            Ok(account) => match self.sender.desk.ask(
-                (queued.tenant, account),
-                queued.message.distinct_recipients(),
-                bytes,
-            ) {
-                Room::Now(place) => Some(Fate::Go(place)),
-                Room::Soon if patient => None,
-                Room::Soon => Some(Fate::Keep(None)),
-                Room::Later(trouble) => Some(Fate::Keep(trouble.as_ref().map(held_back))),
+        let recipients = queued.message.distinct_recipients();
+        match account {
+            Err(reason) => Fate::Keep(Some(reason.clone())),
+            Ok(account) => match self.sender.desk.ask((queued.tenant, account), recipients, bytes) {
+                Ok(place) => Fate::Go(place),
+                Err(trouble) => Fate::Keep(trouble.as_ref().map(held_back)),
             },
         }
     }
@@ -112,7 +83,7 @@ impl Intake {
     ) {
         let claimed = Mutex::new(HashMap::new());
         let process = async |places: Vec<usize>| {
-            let until = self.sender.begin();
+            let deadline = self.sender.begin();
             let arrivals: Vec<Arrival<'_>> = places
                 .iter()
                 .filter_map(|place| {
@@ -121,7 +92,7 @@ impl Intake {
                 })
                 .collect();
             let claims = claim(&self.sender.store, &arrivals, self.sender.lease()).await?;
-            let claims = claims.into_iter().map(|(id, claim)| (id, (claim, until)));
+            let claims = claims.into_iter().map(|(id, claim)| (id, (claim, deadline)));
             claimed.lock().unwrap_or_else(PoisonError::into_inner).extend(claims);
             Ok(())
         };
@@ -130,12 +101,13 @@ impl Intake {
         bisect(places, process, verdicts).await;
         let mut claimed = claimed.into_inner().unwrap_or_else(PoisonError::into_inner);
         let jobs = decided.into_values().filter_map(|(mut queued, fate)| {
-            let (claim, until) = claimed.remove(&queued.id)?;
+            // The fate first: of two copies of a message it is the one that goes that takes the claim.
             let (Fate::Go(place), Some(Ok(account))) = (fate, accounts.get(&queued.tenant)) else {
                 return None;
             };
+            let (claim, deadline) = claimed.remove(&queued.id)?;
             queued.message = queued.message.without(|key| claim.left_out.contains(key));
-            let claim = Claim { attempt: 1, tries: 1, vanished: 0, since: queued.accepted_at, until };
+            let claim = Claim { attempt: 1, tries: 1, vanished: 0, since: queued.accepted_at, deadline };
             Some(Job::new(queued, Arc::clone(account), &claim, place))
         });
         self.sender.hand_over(jobs.collect());

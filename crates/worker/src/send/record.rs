@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use domain::Outcome;
 use service::tasks::describe;
 use store::Store;
 use store::messages::{Transition, Unbegun};
@@ -15,8 +16,11 @@ use super::desk::Place;
 const RECORD_FOR: Duration = Duration::from_secs(30);
 /// Transactions at once.
 const AT_ONCE: usize = 2;
-/// Most messages of one transaction.
+/// Most messages of one transaction, and most recipients that their outcomes name.
 const MOST: usize = 1000;
+const MOST_RECIPIENTS: usize = 5000;
+/// What takes the database longer than this is told in halves when it has to be told again.
+const LONG: Duration = Duration::from_secs(10);
 
 /// A message that this worker has done with, and its place, which is free once that is recorded.
 pub(crate) struct Settled {
@@ -36,6 +40,13 @@ impl Settled {
 
     pub(crate) fn unbegun(unbegun: Unbegun, place: Option<Place>) -> Self {
         Self { end: End::Unbegun(unbegun), _place: place }
+    }
+
+    fn recipients(&self) -> usize {
+        match &self.end {
+            End::Attempt(Transition { outcome: Outcome::Accepted(recipients), .. }) => recipients.len(),
+            End::Attempt(_) | End::Unbegun(_) => 1,
+        }
     }
 }
 
@@ -78,7 +89,13 @@ impl Recorder {
 
     fn take(&self) -> Vec<Settled> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let most = open.len().min(MOST);
+        let mut recipients = 0;
+        let most = open.iter().take(MOST).take_while(|settled| {
+            let before = recipients;
+            recipients += settled.recipients();
+            before < MOST_RECIPIENTS
+        });
+        let most = most.count();
         let rest = open.split_off(most);
         std::mem::replace(&mut open, rest)
     }
@@ -90,11 +107,16 @@ impl Recorder {
         let mut open = vec![all];
         let mut wait = Duration::from_millis(100);
         while let Some(part) = open.pop() {
+            let begun = Instant::now();
             match T::record(&self.store, part).await {
                 Ok(()) => T::count(part),
                 Err(fault) if fault.is_transient() && Instant::now() < deadline => {
                     tracing::debug!(%fault, "outcomes are not recorded yet");
-                    open.push(part);
+                    if begun.elapsed() > LONG && part.len() > 1 {
+                        open.extend(<[_; 2]>::from(part.split_at(part.len() / 2)));
+                    } else {
+                        open.push(part);
+                    }
                     tokio::time::sleep(wait).await;
                     wait = (wait * 2).min(Duration::from_secs(3));
                 }

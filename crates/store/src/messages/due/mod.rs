@@ -4,6 +4,7 @@
 //! They are taken tenant by tenant. Whoever takes says how much it has room for of each, so the hundred thousand of one
 //! that wait for an account in trouble stand before nobody else's.
 
+mod give_up;
 mod questions;
 mod sends;
 
@@ -15,6 +16,7 @@ use uuid::Uuid;
 
 use crate::{Error, Store};
 
+pub use give_up::give_up;
 pub use questions::{Question, take_questions};
 pub use sends::{DueSend, Wanted, take_sends};
 

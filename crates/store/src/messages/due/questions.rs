@@ -27,19 +27,16 @@ pub struct Question {
 
 const TAKE: &str = "
 with picked as (
-    select m.id, m.tenant_id
+    select m.id, m.tenant_id, m.attempts
     from unnest($1::uuid[]) as w(tenant_id) cross join lateral (
-        select id, tenant_id from messages
+        select id, tenant_id, attempts from messages
         where tenant_id = w.tenant_id and due_at <= now() and due_at is not null and asks and status = $4
         order by due_at limit $2 for update skip locked
     ) m
 )
 update messages m set due_at = now() + make_interval(secs => $3)
 from picked p
-left join lateral (
-    select account from attempts
-    where message_id = p.id and tenant_id = p.tenant_id order by attempt desc limit 1
-) a on true
+left join attempts a on a.message_id = p.id and a.tenant_id = p.tenant_id and a.attempt = p.attempts
 where m.id = p.id and m.tenant_id is not distinct from p.tenant_id
 returning m.id, m.tenant_id, m.attempts, m.look_ups, a.account,
           coalesce(m.retried_at, m.scheduled_at, m.created_at) as since";

@@ -19,7 +19,7 @@ pub struct Wanted {
     /// Most of them.
     pub most: u32,
     /// The account with which they are going to be sent.
-    pub account: Option<AccountDigest>,
+    pub account: AccountDigest,
 }
 
 /// A message that the caller, and nobody else, is to send now.
@@ -45,7 +45,11 @@ pub struct DueSend {
     pub left_out: HashSet<String>,
 }
 
-/// The bytes of contents are summed up without reading them, so that a few large messages are as much as many small.
+/// Each message is joined by key to what belongs to it, never one list of messages to another: of those the planner
+/// believes that they are short, and would compare each with each.
+///
+/// The bytes of contents are summed up without reading them, the first message of each tenant before the second of any,
+/// so that a few large messages of one are not in the way of another's; the first one, if it is small, is never left.
 const TAKE: &str = "
 with picked as (
     select m.id, m.tenant_id, m.status, m.due_at, w.account
@@ -54,50 +58,58 @@ with picked as (
         where tenant_id = w.tenant_id and due_at <= now() and due_at is not null and not asks
         order by due_at limit w.most for update skip locked
     ) m
-), sized as (
-    select p.*, sum(octet_length(c.content)) over (order by p.due_at, p.id) - octet_length(c.content) as before
+), ranked as (
+    select p.*, octet_length(c.content) as size,
+           row_number() over (partition by p.tenant_id order by p.due_at, p.id) as rank
     from picked p left join message_contents c on c.message_id = p.id and c.tenant_id = p.tenant_id
-), chosen as (
-    select * from sized where before is null or before < $4
+), sized as (
+    select r.*, coalesce(sum(size) over (order by rank, due_at, id) - size, 0) as before from ranked r
 ), people as (
-    select r.message_id, r.email_key, s.email_key is not null or r.status = $7::smallint as suppressed
-    from chosen p
+    select p.id, p.tenant_id, p.status, p.account, r.email_key,
+           s.email_key is not null or r.status = $7::smallint as suppressed
+    from sized p
     join recipients r on r.message_id = p.id and r.tenant_id is not distinct from p.tenant_id
     left join suppressions s on s.tenant_id = p.tenant_id and s.email_key = r.email_key
-    where p.status <> $6::smallint
+    where p.before < $4 or p.rank = 1 and p.size <= $9::bigint
 ), fates as (
-    select message_id, bool_and(suppressed) as all_left_out from people group by message_id
+    select id, tenant_id, status, account, bool_and(suppressed) as all_left_out,
+           array_agg(email_key) filter (where suppressed) as left_out
+    from people group by id, tenant_id, status, account
 ), moved as (
     update messages m
-    set status = case when f.all_left_out then $7::smallint else $6::smallint end,
-        attempts = m.attempts + case when p.status = $6::smallint or f.all_left_out then 0 else 1 end,
+    set status = case when f.status <> $6::smallint and f.all_left_out then $7::smallint else $6::smallint end,
+        attempts = m.attempts + case when f.status = $6::smallint or f.all_left_out then 0 else 1 end,
         look_ups = 0,
-        due_at = case when f.all_left_out then null else now() + make_interval(secs => $5) end,
+        due_at = case when f.status = $6::smallint or not f.all_left_out then now() + make_interval(secs => $5) end,
         asks = true,
+        error_code = case when not f.all_left_out then m.error_code end,
+        error_message = case when not f.all_left_out then m.error_message end,
         updated_at = now()
-    from chosen p left join fates f on f.message_id = p.id
-    where m.id = p.id and m.tenant_id is not distinct from p.tenant_id
-    returning m.id, m.tenant_id, m.attempts, m.attempts - m.given_back as tries, coalesce(m.retried_at, m.scheduled_at, m.created_at) as since, m.status,
-              p.status as was, p.account
+    from fates f
+    where m.id = f.id and m.tenant_id is not distinct from f.tenant_id
+    returning m.id, m.tenant_id, m.attempts, m.attempts - m.given_back as tries,
+              coalesce(m.retried_at, m.scheduled_at, m.created_at) as since, m.status, f.status as was, f.account,
+              f.left_out
 ), marked as (
     update recipients r
     set status = case when p.suppressed then $7::smallint else $6::smallint end
-    from people p join chosen m on m.id = p.message_id
-    where r.message_id = p.message_id and r.tenant_id is not distinct from m.tenant_id
-      and r.email_key = p.email_key
-      and r.status < $8::smallint
+    from people p
+    where r.message_id = p.id and r.tenant_id is not distinct from p.tenant_id and r.email_key = p.email_key
+      and p.status <> $6::smallint and r.status < $8::smallint
 ), tried as (
     insert into attempts (message_id, attempt, tenant_id, account)
     select id, attempts, tenant_id, account from moved where was <> $6::smallint and status = $6::smallint
 )
-select m.id, m.tenant_id, m.attempts, m.tries, m.since, c.content,
-       array(select email_key from people p where p.message_id = m.id and p.suppressed) as left_out,
+select m.id, m.tenant_id, m.attempts, m.tries, m.since, c.content, m.left_out,
        (select count(*) from attempts a
         where a.message_id = m.id and a.tenant_id = m.tenant_id and a.code = 'not_heard_of') as vanished
 from moved m
 left join message_contents c on c.message_id = m.id and c.tenant_id = m.tenant_id
 where m.status = $6::smallint and m.was <> $6::smallint
 order by m.since";
+
+/// Bytes of a message that is taken whatever else is.
+const SMALL: i64 = 64 * 1024;
 
 /// Takes messages that are due, as many as are wanted of each tenant and `bytes` of content in all (and one more),
 /// leased for `lease`; no other worker gets one of them meanwhile. `messages_to_send_by_tenant_idx` serves this.
@@ -111,8 +123,7 @@ pub async fn take_sends(
 ) -> Result<Vec<DueSend>, Error> {
     let tenants: Vec<_> = wanted.iter().map(|next| next.tenant.0).collect();
     let most: Vec<i64> = wanted.iter().map(|next| i64::from(next.most)).collect();
-    let accounts: Vec<_> =
-        wanted.iter().map(|next| next.account.as_ref().map(AccountDigest::as_bytes)).collect();
+    let accounts: Vec<_> = wanted.iter().map(|next| next.account.as_bytes()).collect();
     let client = store.client().await?;
     let statement = client.prepare_cached(TAKE).await?;
     let rows = client
@@ -127,6 +138,7 @@ pub async fn take_sends(
                 &Status::Sending.rank(),
                 &Status::Suppressed.rank(),
                 &Status::Sent.rank(),
+                &SMALL,
             ],
         )
         .await?;
@@ -135,7 +147,7 @@ pub async fn take_sends(
 
 fn due(row: &Row) -> DueSend {
     let content: Option<Vec<u8>> = row.get("content");
-    let left_out: Vec<String> = row.get("left_out");
+    let left_out: Option<Vec<String>> = row.get("left_out");
     DueSend {
         id: MessageId(row.get("id")),
         tenant: TenantId(row.get("tenant_id")),
@@ -144,6 +156,6 @@ fn due(row: &Row) -> DueSend {
         since: row.get("since"),
         vanished: u32::try_from(row.get::<_, i64>("vanished")).unwrap_or_default(),
         content: content.map(Bytes::from),
-        left_out: left_out.into_iter().collect(),
+        left_out: left_out.unwrap_or_default().into_iter().collect(),
     }
 }

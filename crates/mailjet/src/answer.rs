@@ -98,7 +98,7 @@ fn whole(status: StatusCode, error: &WireError) -> SendAnswer {
                 "401 Unauthorized: Mailjet does not accept the API key or the secret; set them again. {words}"
             ),
         )),
-        400..=499 if refusal::is_limit(words) => not_sent(refusal::limit(words)),
+        400..=499 if refusal::is_limit(error, words) => not_sent(refusal::limit(words)),
         429 => {
             let words = "Mailjet takes no more calls from this account for the moment.";
             not_sent(Reason::new("rate_limited", words))

@@ -10,10 +10,10 @@ use crate::answer::WireError;
 /// What became of a message that Mailjet refused for this error.
 pub(crate) fn outcome(error: &WireError, words: &str) -> Outcome {
     match error.status {
-        // Mailjet documents no code for it; the words tell. The message itself is as good as it was.
-        _ if is_limit(words) => Outcome::NotSent(limit(words)),
-        Some(429) => Outcome::NotSent(reason(error, "rate_limited", words)),
         Some(500..) => Outcome::Uncertain(reason(error, "mailjet_error", words)),
+        Some(429) => Outcome::NotSent(reason(error, "rate_limited", words)),
+        // The message itself is as good as it was.
+        _ if is_limit(error, words) => Outcome::NotSent(limit(words)),
         _ => Outcome::Refused(reason(error, "refused", words)),
     }
 }
@@ -40,11 +40,21 @@ fn advice(code: &str) -> Option<&'static str> {
     })
 }
 
-/// Whether the words speak of what an account may send in a time: a daily or hourly limit, or its quarantine.
-pub(crate) fn is_limit(words: &str) -> bool {
-    let words = words.to_lowercase();
-    let time = ["daily", "hourly", "per day", "per hour", "sending"].iter().any(|time| words.contains(time));
-    (words.contains("limit") && time) || words.contains("quota") || words.contains("quarantine")
+/// Codes of Mailjet's table that speak of the message; those of limits are not among them, since no code of a limit is
+/// documented.
+const OF_THE_MESSAGE: [&str; 2] = ["send-", "mj-00"];
+
+/// Whether the words speak of what an account may send in a time: a daily or hourly limit, or its quarantine. Words in
+/// quotation marks are the message's own, and may say anything.
+pub(crate) fn is_limit(error: &WireError, words: &str) -> bool {
+    let code = error.code.as_deref().unwrap_or_default();
+    if OF_THE_MESSAGE.iter().any(|known| code.starts_with(known)) {
+        return false;
+    }
+    let said: String = words.split('"').step_by(2).collect();
+    let said = said.to_lowercase();
+    let time = ["daily", "hourly", "per day", "per hour", "sending"].iter().any(|time| said.contains(time));
+    (said.contains("limit") && time) || said.contains("quota") || said.contains("quarantine")
 }
 
 /// The reason that says so.
@@ -59,7 +69,8 @@ mod tests {
     use super::*;
 
     fn error(code: &str, status: i64) -> WireError {
-        WireError { code: Some(code.to_owned()), words: None, status: Some(status) }
+        let code = Some(code.to_owned()).filter(|code| !code.is_empty());
+        WireError { code, words: None, status: Some(status) }
     }
 
     #[test]
@@ -80,14 +91,20 @@ mod tests {
         for words in
             ["You have reached your daily sending limit.", "Sending quota exceeded", "Account in Quarantine"]
         {
-            let outcome = outcome(&error("mj-0099", 403), words);
+            let outcome = outcome(&error("", 403), words);
             assert!(
                 matches!(&outcome, Outcome::NotSent(reason) if reason.code == "sending_limit"),
                 "{outcome:?}"
             );
         }
-        for words in ["Characters limit exceeded", "Total number of recipients exceeded. Max allowed - 50."] {
-            assert_eq!(outcome(&error("mj-0006", 400), words).name(), "refused", "{words}");
+        for (code, words) in [
+            ("mj-0006", "Characters limit exceeded"),
+            ("send-0015", "Total number of recipients exceeded. Max allowed - 50."),
+            ("send-0008", "\"daily-limit@quota.example\" is not an authorized sender"),
+            ("x", "\"quota@example.com\" is an invalid email address."),
+        ] {
+            assert_eq!(outcome(&error(code, 400), words).name(), "refused", "{words}");
         }
+        assert_eq!(outcome(&error("", 500), "quota exceeded").name(), "uncertain");
     }
 }

@@ -84,7 +84,9 @@ pub(super) async fn send_batch(
     };
     // The batch as a whole is remembered under the key, as a single message would be.
     let whole = MessageId::derived(caller.tenant, key);
-    let digest = messages.iter().map(|next| next.digest.as_str()).collect::<Vec<_>>().join("\n");
+    // A batch of one message is another request than that message alone: their ids differ.
+    let digests = messages.iter().map(|next| next.digest.as_str());
+    let digest = ["batch"].into_iter().chain(digests).collect::<Vec<_>>().join("\n");
     if let Request::Repeat(_) = replays.look(caller.tenant, whole, &digest).await? {
         let mut answer = HttpResponse::Ok();
         return Ok(answer.insert_header(("Idempotent-Replayed", "true")).json(json!({ "data": accepted })));

@@ -40,7 +40,11 @@ impl Move {
     }
 }
 
-pub(crate) const LOCK: &str = "select 1 from messages where id = any($1) and (tenant_id = any($2)) is true order by id for no key update";
+pub(crate) const LOCK: &str = "
+select 1
+from messages m join unnest($1::uuid[], $2::uuid[]) as t(id, tenant_id)
+    on m.id = t.id and m.tenant_id is not distinct from t.tenant_id
+order by m.id for no key update of m";
 
 /// Of the messages that events name, those that have anything to gain: a recipient that goes forward, or no proof yet that
 /// it was sent. Most events tell nothing new (each open of a mail that was delivered), and cost no lock. What is read here
@@ -49,7 +53,7 @@ pub(crate) const LOCK: &str = "select 1 from messages where id = any($1) and (te
 const LOCK_GAINING: &str = "
 select m.id, m.status < $5::smallint as unproven
 from messages m
-where (m.tenant_id = any($2)) is true and m.id = any(array(
+where m.id = any(array(
     select t.message_id
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::smallint[]) as t(message_id, tenant_id, email_key, status)
     cross join lateral (
@@ -183,7 +187,7 @@ pub(crate) async fn take_back(
         return Ok(());
     }
     let (sent, worst) = (Status::Sent.rank(), Status::Complained.rank());
-    transaction.execute(LOCK, &[&messages, &vec![tenant.0]]).await?;
+    transaction.execute(LOCK, &[&messages, &vec![tenant.0; messages.len()]]).await?;
     transaction.execute(RECIPIENTS_ANEW, &[&messages, &tenant.0, &sent, &worst]).await?;
     let suppressed = Status::Suppressed.rank();
     transaction.execute(MESSAGES_ANEW, &[&messages, &tenant.0, &sent, &worst, &suppressed]).await?;

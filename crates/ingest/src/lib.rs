@@ -23,6 +23,7 @@ pub mod settings;
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::HttpServer;
 use anyhow::Context as _;
@@ -76,13 +77,31 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         keyring: Arc::new(settings.keyring),
         public_url: settings.public_url.unwrap_or_else(|| format!("http://{address}")).into(),
     };
+    tracing::info!(%address, "listening");
+    let served = serve(listener, parts, settings.shutdown_grace, &shutdown).await;
+    // Only now, when no request is left that could need it.
+    background.cancel();
+    tracker.close();
+    if tokio::time::timeout(settings.shutdown_grace, tracker.wait()).await.is_err() {
+        tracing::warn!(tasks = tracker.len(), "ended with tasks still at work");
+    }
+    store.close();
+    served.context("the HTTP server failed")
+}
+
+/// Serves until `shutdown`, and answers what has begun by then.
+async fn serve(
+    listener: TcpListener,
+    parts: Parts,
+    grace: Duration,
+    shutdown: &CancellationToken,
+) -> std::io::Result<()> {
     let server = HttpServer::new(move || app::build(parts.clone()))
         .max_connections(CONNECTIONS)
-        .shutdown_timeout(settings.shutdown_grace.as_secs())
+        .shutdown_timeout(grace.as_secs())
         .disable_signals()
         .listen(listener)?
         .run();
-    tracing::info!(%address, "listening");
     let handle = server.handle();
     let stop = async {
         shutdown.cancelled().await;
@@ -95,12 +114,5 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         served
     };
     let (served, ()) = tokio::join!(serve, stop);
-    // Only now, when no request is left that could need it.
-    background.cancel();
-    tracker.close();
-    if tokio::time::timeout(settings.shutdown_grace, tracker.wait()).await.is_err() {
-        tracing::warn!(tasks = tracker.len(), "ended with tasks still at work");
-    }
-    store.close();
-    served.context("the HTTP server failed")
+    served
 }

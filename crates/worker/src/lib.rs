@@ -17,10 +17,11 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use broker::{ConsumerSettings, Publisher, PublisherSettings, Queue, consumer};
+use broker::{ConsumerSettings, Publisher, PublisherSettings, Queue, State, consumer};
 use service::tasks::keep_running;
 use service::{ops, telemetry};
 use store::Store;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -50,27 +51,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         stop_background.clone(),
     );
     let sender = Sender::new(&settings, store.clone(), (&work, &shutdown));
-    let intake = Arc::new(Intake { sender: Arc::clone(&sender) });
-    let consume_sends = |queue| {
-        consumer::start(
-            settings.broker.clone(),
-            sends(&settings, queue),
-            Arc::clone(&intake),
-            dead_letters.clone(),
-            (&work, shutdown.clone()),
-        )
-    };
-    let consumers = [
-        consume_sends(Queue::Sends),
-        consume_sends(Queue::BulkSends),
-        consumer::start(
-            settings.broker.clone(),
-            webhooks(&settings),
-            Arc::new(events::Recorder::new(store.clone())),
-            dead_letters.clone(),
-            (&work, shutdown.clone()),
-        ),
-    ];
+    let consumers = consume(&settings, &sender, &dead_letters, (&work, &shutdown));
     look_after(&sender, &store, (&work, &shutdown), (&background, &stop_background));
     background.spawn(telemetry::keep_up(metrics.clone(), stop_background.clone()));
     let ops = ops::Ops { readiness: health::readiness(consumers, database, shutdown.clone()), metrics };
@@ -90,6 +71,25 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     drop(dead_letters);
     store.close();
     served.context("the HTTP server failed")
+}
+
+/// Starts consuming: the sends of everybody, those that come in floods, and webhook bodies.
+fn consume(
+    settings: &Settings,
+    sender: &Arc<Sender>,
+    dead_letters: &Publisher,
+    (work, shutdown): (&TaskTracker, &CancellationToken),
+) -> [watch::Receiver<State>; 3] {
+    let url = || settings.broker.clone();
+    let intake = Arc::new(Intake { sender: Arc::clone(sender) });
+    let [usual, bulk] = [Queue::Sends, Queue::BulkSends].map(|queue| {
+        let (settings, intake) = (sends(settings, queue), Arc::clone(&intake));
+        consumer::start(url(), settings, intake, dead_letters.clone(), (work, shutdown.clone()))
+    });
+    let recorder = Arc::new(events::Recorder::new(sender.store().clone()));
+    let events =
+        consumer::start(url(), webhooks(settings), recorder, dead_letters.clone(), (work, shutdown.clone()));
+    [usual, bulk, events]
 }
 
 /// Starts what goes by the clock: due messages are work, chores go on until that has ended.

@@ -149,6 +149,10 @@ impl Sender {
         })
     }
 
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// How long a claim holds: as long as a call under it may begin, a whole call, and a margin. So no other worker
     /// asks for, or sends, a message that may still be in somebody's call.
     fn lease(&self) -> Duration {

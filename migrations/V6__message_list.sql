@@ -1,4 +1,8 @@
 -- Listing messages, newest first: all of a tenant, those of one status, those to one address, those with one tag.
+--
+-- This file copies from what is there, and holds its locks for minutes where there are millions of messages: stop the
+-- workers first. Sends and webhooks are accepted meanwhile, and wait in RabbitMQ.
+--
 -- Everything is read backwards, and so stands in the order of time: Postgres packs pages well only where what is new
 -- comes last.
 
@@ -13,9 +17,10 @@ alter table messages add column if not exists listed_status smallint
 create index if not exists messages_listed_idx on messages (tenant_id, listed_status, created_at, id)
     where listed_status is not null;
 
--- Nobody has used these since V4, and their conditions hold `status`.
+-- Nobody has used these since V4; and the conditions of the first two hold `status`.
 drop index if exists messages_due_idx;
 drop index if exists messages_uncertain_idx;
+drop index if exists delivery_events_late_idx;
 
 -- When the message was accepted, beside the address, so that one index leads to the newest messages to it. Workers of
 -- the release before leave it to the default, which is moments later.

@@ -289,3 +289,87 @@ impl Drop for Place {
         self.desk.freed.notify_waiters();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::Mailbox;
+    use mailjet::Credentials;
+    use store::providers::AccountDigest;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn account(version: i64) -> Account {
+        let credentials = Credentials { api_key: "k".into(), api_secret: "s".into() };
+        Account {
+            digest: AccountDigest::of(&credentials.api_key),
+            credentials,
+            from: Mailbox::parse("raven@example.com").unwrap(),
+            changed_at: Timestamp::from_second(version).unwrap(),
+        }
+    }
+
+    fn tenant(number: u128) -> TenantId {
+        TenantId(Uuid::from_u128(number))
+    }
+
+    /// As many places as there are for messages of this size.
+    fn fill(desk: &Arc<Desk>, tenant: TenantId, bytes: usize) -> Vec<Place> {
+        std::iter::from_fn(|| desk.ask((tenant, &account(1)), 1, bytes).ok()).take(100_000).collect()
+    }
+
+    #[test]
+    fn an_account_has_room_for_its_calls_and_some_ahead_and_takes_nobody_elses() {
+        let desk = Desk::new();
+        let (one, other) = (tenant(1), tenant(2));
+        let mut places = fill(&desk, one, 1000);
+        assert_eq!(places.len(), 4 * 50 + AHEAD);
+        assert_eq!(desk.room(one, &account(1)), 0);
+        assert!(desk.ask((other, &account(1)), 50, 1000).is_ok());
+        places.pop();
+        assert_eq!(desk.room(one, &account(1)), 1, "what is done with makes room");
+    }
+
+    #[test]
+    fn what_is_held_is_bounded_in_messages_and_bytes_and_the_first_one_gets_through() {
+        let desk = Desk::new();
+        let small: Vec<Place> = (0..100).flat_map(|n| fill(&desk, tenant(n), 1000)).collect();
+        assert!((MESSAGES..MESSAGES + 100).contains(&small.len()), "{}", small.len());
+        assert!(desk.ask((tenant(1000), &account(1)), 1, 1000).is_ok(), "one that has nothing in hand");
+        drop(small);
+        let large: Vec<Place> = (0..20).flat_map(|n| fill(&desk, tenant(n), 10 << 20)).collect();
+        assert!(large.len() * (10 << 20) <= BYTES, "{}", large.len());
+        assert!(desk.ask((tenant(1001), &account(1)), 1, 10 << 20).is_err());
+        assert!(desk.ask((tenant(1001), &account(1)), 1, 1000).is_ok());
+        drop(large);
+        assert_eq!((desk.bytes(), desk.lock().messages), (BYTES, 0), "nothing is left behind");
+    }
+
+    #[test]
+    fn trouble_holds_an_account_back_until_it_goes_well_or_is_changed() {
+        let desk = Desk::new();
+        let one = tenant(1);
+        drop(desk.ask((one, &account(1)), 1, 1000).ok().unwrap());
+        let begun = Instant::now();
+        desk.note(one, begun, Some(Reason::new("unauthorized", "no")));
+        let refused = desk.ask((one, &account(1)), 1, 1000).err().unwrap();
+        assert_eq!(refused.map(|reason| reason.code).as_deref(), Some("unauthorized"));
+        assert!(desk.ask((tenant(2), &account(1)), 1, 1000).is_ok());
+        assert!(desk.ask((one, &account(2)), 1, 1000).is_ok(), "another key is another story");
+        assert!(desk.trouble(one).is_none());
+    }
+
+    #[test]
+    fn a_line_takes_all_that_comes_until_it_leaves() {
+        let desk = Desk::new();
+        let one = tenant(1);
+        let inbox = desk.hand_over(one, Vec::new()).expect("a new line");
+        assert!(desk.hand_over(one, Vec::new()).is_none(), "there is one");
+        assert!(!desk.leave(one, &inbox), "something has come");
+        drop(inbox);
+        let mut inbox = desk.hand_over(one, Vec::new()).expect("a new line for one that died");
+        assert!(inbox.try_recv().is_ok());
+        assert!(desk.leave(one, &inbox));
+        assert!(desk.hand_over(one, Vec::new()).is_some());
+    }
+}

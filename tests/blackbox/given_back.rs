@@ -19,8 +19,9 @@ use crate::harness::{
 /// Long enough for two workers to begin within it. A claim may be used for as long, and holds for twice that and a
 /// little.
 const SETTINGS: [(&str, &str); 1] = [("MAILJET_TIMEOUT", "3s")];
-/// Messages of the tenant whose account hangs.
-const FLOOD: usize = 1000;
+/// Batches of the tenant whose account hangs: many more than workers have room for, and as many as one has.
+const MANY: [usize; 2] = [500, 500];
+const FEW: [usize; 2] = [200, 200];
 
 /// A tenant whose claimed messages wait, and one whose message is due soon.
 struct Scene {
@@ -34,7 +35,7 @@ struct Scene {
 }
 
 impl Scene {
-    async fn begin(name: &str, workers: usize) -> Self {
+    async fn begin(name: &str, workers: usize, batches: [usize; 2]) -> Self {
         let mut raven = Raven::without_worker(name).await;
         let (hanging, well) = (raven.tenant().await, raven.tenant().await);
         raven.sim.order(&json!({"kind": "hang", "account": hanging.account.0})).await;
@@ -42,9 +43,9 @@ impl Scene {
         let mut note = |tenant: &Tenant, ids: Vec<String>| {
             posted.extend(ids.into_iter().map(|id| Posted { tenant: tenant.clone(), id, sandbox: false }));
         };
-        for batch in 0..FLOOD / 500 {
+        for (batch, count) in batches.into_iter().enumerate() {
             let message = |number| plain(&format!("silent+{batch}-{number}@example.com"));
-            note(&hanging, hanging.send_batch(&(0..500).map(message).collect::<Vec<_>>()).await);
+            note(&hanging, hanging.send_batch(&(0..count).map(message).collect::<Vec<_>>()).await);
         }
         let mut soon = plain("silent@example.com");
         soon["scheduledAt"] = json!(Timestamp::now() + SignedDuration::from_secs(5));
@@ -113,7 +114,7 @@ impl Scene {
 
 #[tokio::test]
 async fn postgres_is_away_when_claims_are_given_back() {
-    let scene = Scene::begin("postgres_is_away_when_claims_are_given_back", 1).await;
+    let scene = Scene::begin("postgres_is_away_when_claims_are_given_back", 1, MANY).await;
     scene.raven.proxies.postgres.cut();
     scene.calls_have_ended().await;
     scene.raven.proxies.postgres.heal();
@@ -123,7 +124,7 @@ async fn postgres_is_away_when_claims_are_given_back() {
 
 #[tokio::test]
 async fn postgres_is_away_until_the_leases_have_ended() {
-    let scene = Scene::begin("postgres_is_away_until_the_leases_have_ended", 2).await;
+    let scene = Scene::begin("postgres_is_away_until_the_leases_have_ended", 2, MANY).await;
     scene.raven.proxies.postgres.cut();
     scene.leases_have_ended().await;
     scene.raven.proxies.postgres.heal();
@@ -133,7 +134,7 @@ async fn postgres_is_away_until_the_leases_have_ended() {
 
 #[tokio::test]
 async fn postgres_is_silent_until_the_leases_have_ended() {
-    let scene = Scene::begin("postgres_is_silent_until_the_leases_have_ended", 2).await;
+    let scene = Scene::begin("postgres_is_silent_until_the_leases_have_ended", 2, MANY).await;
     scene.raven.proxies.postgres.swallow();
     scene.leases_have_ended().await;
     scene.raven.proxies.postgres.heal();
@@ -141,22 +142,26 @@ async fn postgres_is_silent_until_the_leases_have_ended() {
     scene.all_once().await;
 }
 
-/// Each time that a worker gives claims back Postgres does as it is told, and the worker does not hear of it: so it says
-/// it again, when the messages may be claimed anew.
+/// Each time that the worker gives claims back Postgres does as it is told, and the worker does not hear of it: so it says
+/// it again, while another has claimed the messages anew and calls with them.
 #[tokio::test]
 async fn claims_are_given_back_again_and_again() {
-    let scene = Scene::begin("claims_are_given_back_again_and_again", 2).await;
-    let Scene { raven, .. } = &scene;
-    raven.proxies.postgres.lose_commits();
+    let mut scene = Scene::begin("claims_are_given_back_again_and_again", 1, FEW).await;
+    scene.raven.proxies.postgres.lose_commits();
+    scene.raven.workers[0].ask_to_end();
+    let given_back = async || scene.count("given_back > 0").await;
+    until("claims to be given back", given_back, |count| *count > 0).await;
+    scene.raven.start_worker_with(&SETTINGS).await;
     let taken_again = async || scene.count("given_back > 0 and status = 20").await;
-    until("a claim that was given back, and made anew", taken_again, |count| *count > 0).await;
+    let again = until("claims to be made anew", taken_again, |count| *count > 0).await;
+    let before = scene.raven.proxies.postgres.lost_commits();
+    let lost = async || scene.raven.proxies.postgres.lost_commits();
+    let lost = until("commits to be lost", lost, |lost| *lost >= before + 2).await;
+    println!("{again} claimed anew; {lost} commits of which nobody heard, {before} of them before");
     scene.mail_of_the_other().await;
-    let before = raven.proxies.postgres.lost_commits();
-    let lost = async || raven.proxies.postgres.lost_commits();
-    let lost = until("more commits to be lost", lost, |lost| *lost >= before + 4).await;
-    println!("{lost} commits of which nobody heard, {before} of them by the second claim");
-    raven.proxies.postgres.cut();
+    scene.raven.proxies.postgres.cut();
     scene.calls_have_ended().await;
-    raven.proxies.postgres.heal();
+    scene.raven.proxies.postgres.heal();
+    assert_eq!(scene.raven.workers[0].terminate().await.code(), Some(0));
     scene.all_once().await;
 }

@@ -35,7 +35,13 @@ struct Scene {
 
 impl Scene {
     async fn begin(name: &str, kind: &'static str) -> Self {
-        let raven = Raven::start(name).await;
+        Self::begin_with(name, kind, &[]).await
+    }
+
+    /// The same, with these settings of the worker.
+    async fn begin_with(name: &str, kind: &'static str, settings: &[(&'static str, &str)]) -> Self {
+        let mut raven = Raven::without_worker(name).await;
+        raven.start_worker_with(settings).await;
         let (ill, well) = (raven.tenant().await, raven.tenant().await);
         let (ids, waits) = (Mutex::default(), Mutex::default());
         let this = Self { raven, ill, well, kind, ids, waits };
@@ -148,6 +154,29 @@ async fn a_flood_that_hangs() {
     scene.flood(5, None).await;
     scene.probe().await;
     scene.heal().await;
+}
+
+/// No call of the tenant in trouble ends before the other's mail is there, so that it cannot have waited for one.
+#[tokio::test]
+async fn a_flood_that_hangs_for_long() {
+    let settings = [("MAILJET_TIMEOUT", "30s")];
+    let scene = Scene::begin_with("a_flood_that_hangs_for_long", "hang", &settings).await;
+    scene.flood(5, None).await;
+    until("calls that hang", async || scene.struck().await, |struck| *struck > 0).await;
+    let ended = async || {
+        let (calls, open) = (scene.raven.sim.stat("calls").await, scene.raven.sim.stat("openCalls").await);
+        calls - open
+    };
+    let before = ended().await;
+    scene.probe().await;
+    let ended = ended().await - before;
+    assert_eq!(ended, PROBES as u64, "calls that ended are those of the other tenant");
+    // What hangs ends now, and not when its time is over.
+    scene.raven.sim.heal().await;
+    scene.raven.proxies.mailjet.cut();
+    until("the end of all calls", async || scene.raven.sim.stat("openCalls").await, |open| *open == 0).await;
+    scene.raven.proxies.mailjet.heal();
+    accepted_once(&scene.raven.sim, &scene.ids.into_inner().unwrap()).await;
 }
 
 #[tokio::test]

@@ -115,12 +115,17 @@ async fn a_worker_leaves_a_backlog_in_order() {
     assert_eq!(in_status("sending"), 0, "nothing is left uncertain");
     assert_eq!(in_status("sent") as u64, accepted, "every call in flight was recorded");
     assert!(in_status("sent") < posted.len(), "there was a backlog");
+    for one in left.iter().filter(|one| one["status"] == "queued") {
+        assert_eq!(one["attempts"], 0, "a claim without a call is no attempt: {one}");
+    }
 
     raven.start_worker().await;
     let ledger = Ledger::of(&raven, &posted).await;
     println!("{ledger}");
     ledger.assert_true();
     assert_eq!(ledger.sent, posted.len());
+    let attempts = readings(&posted).await;
+    assert!(attempts.iter().all(|one| one["attempts"] == 1), "and none that was made");
 }
 
 /// Each message as it is; without a status where no worker has stored it.

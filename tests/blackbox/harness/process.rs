@@ -44,10 +44,15 @@ impl Process {
         self.child.try_wait().expect("the state of a child")
     }
 
-    /// Asks it to end, and waits until it has.
-    pub(crate) async fn terminate(&mut self) -> ExitStatus {
+    /// Asks it to end.
+    pub(crate) fn ask_to_end(&mut self) {
         self.stopped = true;
         self.signal(Signal::TERM);
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) async fn terminate(&mut self) -> ExitStatus {
+        self.ask_to_end();
         eventually("the end of a process after SIGTERM", async || self.ended()).await
     }
 

@@ -3,6 +3,10 @@
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -32,7 +36,12 @@ enum Mode {
     Refuse,
     /// Connections stay open, new ones are taken, and no byte passes.
     Swallow,
+    /// Bytes pass, but where a commit has an answer the connection is reset instead.
+    LoseCommits,
 }
+
+/// How an order to commit a transaction looks on its way to Postgres.
+const COMMIT: &[u8] = b"COMMIT\0";
 
 /// A proxy, gone with this value.
 #[derive(Debug)]
@@ -40,6 +49,7 @@ pub(crate) struct Proxy {
     /// Where it listens.
     pub(crate) port: u16,
     mode: watch::Sender<Mode>,
+    lost: Arc<AtomicU64>,
     _task: JoinSet<()>,
 }
 
@@ -48,9 +58,10 @@ impl Proxy {
     pub(crate) fn start(server: u16) -> Self {
         let port = ports::free();
         let (mode, seen) = watch::channel(Mode::Forward);
+        let lost = Arc::<AtomicU64>::default();
         let mut task = JoinSet::new();
-        task.spawn(run(port, server, seen));
-        Self { port, mode, _task: task }
+        task.spawn(run(port, server, seen, Arc::clone(&lost)));
+        Self { port, mode, lost, _task: task }
     }
 
     /// Resets every connection and refuses new ones, as a server that died.
@@ -68,6 +79,16 @@ impl Proxy {
         self.mode.send_replace(Mode::Dawdle);
     }
 
+    /// Lets Postgres commit and nobody hear of it: a transaction is committed, and its connection reset.
+    pub(crate) fn lose_commits(&self) {
+        self.mode.send_replace(Mode::LoseCommits);
+    }
+
+    /// How many commits nobody has heard of.
+    pub(crate) fn lost_commits(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
     /// Lets everything pass again.
     pub(crate) fn heal(&self) {
         self.mode.send_replace(Mode::Forward);
@@ -78,7 +99,7 @@ fn local(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
-async fn run(port: u16, server: u16, mut mode: watch::Receiver<Mode>) {
+async fn run(port: u16, server: u16, mut mode: watch::Receiver<Mode>, lost: Arc<AtomicU64>) {
     loop {
         let Ok(_) = mode.wait_for(|mode| *mode != Mode::Refuse).await else { return };
         let listener = TcpListener::bind(local(port)).await.expect("the port of the proxy");
@@ -89,7 +110,7 @@ async fn run(port: u16, server: u16, mut mode: watch::Receiver<Mode>) {
             tokio::select! {
                 accepted = listener.accept() => {
                     let Ok((client, _)) = accepted else { continue };
-                    connections.spawn(connect(client, server, mode.clone()));
+                    connections.spawn(connect(client, server, mode.clone(), Arc::clone(&lost)));
                 }
                 refuse = watched.wait_for(|mode| *mode == Mode::Refuse) => {
                     if refuse.is_err() {
@@ -102,7 +123,7 @@ async fn run(port: u16, server: u16, mut mode: watch::Receiver<Mode>) {
     }
 }
 
-async fn connect(client: TcpStream, server: u16, mut mode: watch::Receiver<Mode>) {
+async fn connect(client: TcpStream, server: u16, mut mode: watch::Receiver<Mode>, lost: Arc<AtomicU64>) {
     // Whatever ends this connection ends it with a reset.
     if client.set_zero_linger().is_err() || forwarding(&mut mode).await.is_err() {
         return;
@@ -113,28 +134,47 @@ async fn connect(client: TcpStream, server: u16, mut mode: watch::Receiver<Mode>
     }
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let _ = tokio::join!(pump(from_client, to_server, mode.clone()), pump(from_server, to_client, mode));
+    let commits = AtomicBool::new(false);
+    let asked = |bytes: &[u8], mode| {
+        if mode == Mode::LoseCommits && bytes.windows(COMMIT.len()).any(|part| part == COMMIT) {
+            commits.store(true, Ordering::Relaxed);
+        }
+        true
+    };
+    let answered = |_: &[u8], _| {
+        let is_lost = commits.load(Ordering::Relaxed);
+        lost.fetch_add(is_lost.into(), Ordering::Relaxed);
+        !is_lost
+    };
+    let _ = tokio::try_join!(
+        pump(from_client, to_server, mode.clone(), asked),
+        pump(from_server, to_client, mode, answered)
+    );
 }
 
-async fn forwarding(mode: &mut watch::Receiver<Mode>) -> io::Result<()> {
-    let passes = |mode: &Mode| matches!(mode, Mode::Forward | Mode::Dawdle);
+async fn forwarding(mode: &mut watch::Receiver<Mode>) -> io::Result<Mode> {
+    let passes = |mode: &Mode| matches!(mode, Mode::Forward | Mode::Dawdle | Mode::LoseCommits);
     let mode = *mode.wait_for(passes).await.map_err(io::Error::other)?;
     if mode == Mode::Dawdle {
         tokio::time::sleep(LONGEST_DELAY.mul_f64(fastrand::f64())).await;
     }
-    Ok(())
+    Ok(mode)
 }
 
-/// Copies one direction, and hands on its end.
+/// Copies one direction as long as its bytes may pass, and hands on its end.
 async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut mode: watch::Receiver<Mode>,
+    may_pass: impl Fn(&[u8], Mode) -> bool,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let read = from.read(&mut buffer).await?;
-        forwarding(&mut mode).await?;
+        let mode = forwarding(&mut mode).await?;
+        if !may_pass(&buffer[..read], mode) {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
         if read == 0 {
             return to.shutdown().await;
         }

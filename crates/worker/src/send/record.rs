@@ -1,9 +1,10 @@
 //! Recording how things ended, several calls at once.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::Outcome;
+use domain::{MessageId, Outcome};
 use service::tasks::describe;
 use store::Store;
 use store::messages::{Transition, Unbegun};
@@ -40,6 +41,13 @@ impl Settled {
 
     pub(crate) fn unbegun(unbegun: Unbegun, place: Option<Place>) -> Self {
         Self { end: End::Unbegun(unbegun), _place: place }
+    }
+
+    fn id(&self) -> MessageId {
+        match &self.end {
+            End::Attempt(transition) => transition.id,
+            End::Unbegun(unbegun) => unbegun.id,
+        }
     }
 
     fn recipients(&self) -> usize {
@@ -87,17 +95,22 @@ impl Recorder {
         }
     }
 
+    /// The next batch, in order. It holds each message once: when a late call and a question tell of the same one, each
+    /// has a transaction of its own, in which the second sees what the first has done.
     fn take(&self) -> Vec<Settled> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut recipients = 0;
-        let most = open.iter().take(MOST).take_while(|settled| {
-            let before = recipients;
-            recipients += settled.recipients();
-            before < MOST_RECIPIENTS
-        });
-        let most = most.count();
-        let rest = open.split_off(most);
-        std::mem::replace(&mut open, rest)
+        let (mut batch, mut rest) = (Vec::new(), Vec::new());
+        let (mut seen, mut recipients) = (HashSet::new(), 0);
+        for settled in open.drain(..) {
+            if batch.len() < MOST && recipients < MOST_RECIPIENTS && seen.insert(settled.id()) {
+                recipients += settled.recipients();
+                batch.push(settled);
+            } else {
+                rest.push(settled);
+            }
+        }
+        *open = rest;
+        batch
     }
 
     /// Records for as long as it takes within reason: what is not recorded has to be asked for. Where the database will

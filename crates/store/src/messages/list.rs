@@ -62,7 +62,7 @@ pub struct Listed {
 /// | else | `messages_created_idx` |
 ///
 /// What is asked for besides may be rare, or missing for a long stretch (so may `sent` and `delivered`, which have no index:
-/// see `migrations/`). Therefore a page ends after [`LOOK_AT`] rows of its index at the latest: it is short then, even
+/// see `migrations/`). Therefore a page ends after 20,000 rows of its index at the latest: it is short then, even
 /// empty, and its `next` tells where the search goes on.
 pub async fn list(
     store: &Store,

@@ -54,9 +54,13 @@ pub enum Queue {
 }
 
 /// Every queue, the targets of dead lettering first, so that no source ever points at nothing.
-const ALL: [Queue; 5] = [Queue::Unrouted, Queue::DeadLetters, Queue::Sends, Queue::BulkSends, Queue::Events];
+const ALL: [Queue; Queue::COUNT] =
+    [Queue::Unrouted, Queue::DeadLetters, Queue::Sends, Queue::BulkSends, Queue::Events];
 
 impl Queue {
+    /// How many there are.
+    pub(crate) const COUNT: usize = 5;
+
     /// Its name at the broker.
     pub const fn name(self) -> &'static str {
         match self {
@@ -145,4 +149,21 @@ pub async fn declare(channel: &Channel) -> Result<(), lapin::Error> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_are_counted_and_found_by_either_name() {
+        for queue in ALL {
+            assert!((queue as usize) < Queue::COUNT, "{queue:?}");
+            let kind = if queue == Queue::BulkSends { Queue::Sends } else { queue };
+            for name in [Some(queue.name()), queue.large_name()].into_iter().flatten() {
+                assert_eq!(Queue::origin(name), Some(kind), "{name}");
+            }
+        }
+        assert_eq!(Queue::origin("another"), None);
+    }
 }

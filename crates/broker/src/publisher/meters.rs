@@ -13,7 +13,7 @@ const OUTCOMES: [&str; 6] = ["confirmed", "down", "blocked", "busy", "refused", 
 
 /// Made once for each queue, at its first use: looking a metric up by its labels costs more than counting.
 #[derive(Default)]
-pub(super) struct Meters([OnceLock<Meter>; 4]);
+pub(super) struct Meters([OnceLock<Meter>; Queue::COUNT]);
 
 struct Meter {
     seconds: Histogram,

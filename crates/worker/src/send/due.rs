@@ -13,7 +13,7 @@ use store::messages::{DueSend, Kind, Transition, Waiting, Wanted, give_up, take_
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::accounts::{Account, Known};
+use super::accounts::Account;
 use super::deadline::Deadline;
 use super::record::Settled;
 use super::{Claim, Job, Sender};
@@ -118,7 +118,7 @@ async fn take(sender: &Arc<Sender>, wanted: &[(Wanted, Arc<Account>)]) -> Result
         match take_sends(&sender.store, &asked, bytes, sender.lease()).await {
             Ok(taken) => {
                 any |= !taken.is_empty();
-                let accounts = part.iter().map(|(wanted, account)| (wanted.tenant, Ok(Arc::clone(account))));
+                let accounts = part.iter().map(|(wanted, account)| (wanted.tenant, account));
                 take_on(sender, taken, &accounts.collect(), deadline);
             }
             Err(fault) if !fault.is_transient() && part.len() > 1 => {
@@ -141,13 +141,13 @@ async fn take(sender: &Arc<Sender>, wanted: &[(Wanted, Arc<Account>)]) -> Result
 fn take_on(
     sender: &Arc<Sender>,
     taken: Vec<DueSend>,
-    accounts: &HashMap<TenantId, Known>,
+    accounts: &HashMap<TenantId, &Arc<Account>>,
     deadline: Deadline,
 ) {
     let (mut jobs, mut settled) = (Vec::new(), Vec::new());
     for mut due in taken {
         let size = due.content.as_ref().map_or(0, Bytes::len);
-        let Some(Ok(account)) = accounts.get(&due.tenant) else { continue };
+        let Some(&account) = accounts.get(&due.tenant) else { continue };
         match read(&mut due) {
             Ok(queued) => {
                 let place = sender.desk.take(due.tenant, queued.message.distinct_recipients(), size);

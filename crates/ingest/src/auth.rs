@@ -3,8 +3,8 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::Data;
-use domain::TenantId;
-use domain::api_key::{ApiKey, Scope};
+use domain::api_key::{ApiKey, KeyId, Scope};
+use domain::{Actor, TenantId};
 
 use crate::directory::Directory;
 use crate::problem::{Code, Problem};
@@ -13,6 +13,8 @@ use crate::problem::{Code, Problem};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Caller {
     pub(crate) tenant: TenantId,
+    /// The key's public part.
+    pub(crate) key: KeyId,
     /// Whether mail stays in the provider's sandbox.
     pub(crate) test: bool,
 }
@@ -30,7 +32,14 @@ pub(crate) async fn caller(request: &HttpRequest, needed: Scope) -> Result<Calle
     if needed == Scope::Manage && record.scope != Scope::Manage {
         return Err(Problem::new(Code::Forbidden, "This needs a key of scope manage."));
     }
-    Ok(Caller { tenant: record.tenant, test: record.test })
+    Ok(Caller { tenant: record.tenant, key: record.id, test: record.test })
+}
+
+impl Caller {
+    /// Who the audit log says it was.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor::Key(self.key)
+    }
 }
 
 fn presented(request: &HttpRequest) -> Option<&str> {

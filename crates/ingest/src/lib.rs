@@ -15,9 +15,11 @@ mod door;
 mod health;
 mod manage;
 mod metering;
+mod openapi;
 mod page;
 mod problem;
 mod read;
+mod refusals;
 mod resource;
 pub mod settings;
 
@@ -28,6 +30,7 @@ use std::time::Duration;
 use actix_web::HttpServer;
 use anyhow::Context as _;
 use broker::{Publisher, PublisherSettings};
+use provisioning::Provisioner;
 use service::tasks::keep_running;
 use service::telemetry;
 use store::Store;
@@ -66,6 +69,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     let database = store::watch(store.clone(), &tracker, background.clone());
     let metrics = telemetry::start_metrics();
     tracker.spawn(telemetry::keep_up(metrics.clone(), background.clone()));
+    let keyring = Arc::new(settings.keyring);
     let parts = Parts {
         ops: health::ops(publisher.state(), database.clone(), shutdown.clone(), metrics),
         replays: Arc::new(Replays::new(store.clone(), database)),
@@ -74,7 +78,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         outlet: Arc::new(Outlet::new(publisher.clone())),
         publisher,
         store: store.clone(),
-        keyring: Arc::new(settings.keyring),
+        provisioner: Provisioner::new(store.clone(), Arc::clone(&keyring), settings.mailjet),
+        keyring,
         public_url: settings.public_url.unwrap_or_else(|| format!("http://{address}")).into(),
     };
     tracing::info!(%address, "listening");

@@ -7,6 +7,7 @@ use actix_web::web::Query;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::problem::{Fault, Problem};
 
@@ -14,10 +15,11 @@ const DEFAULT: usize = 50;
 const MOST: usize = 500;
 
 /// One page of a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Page<T> {
     pub(crate) data: Vec<T>,
+    /// Where the next page begins; null on the last one.
     pub(crate) next_cursor: Option<String>,
 }
 

@@ -8,12 +8,13 @@ use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
 use broker::PublishError;
 use serde::Serialize;
 use service::tasks::describe;
+use utoipa::ToSchema;
 
 /// Seconds after which a caller may try again what was not accepted.
 const TRY_AGAIN: &str = "1";
 
 /// What is wrong, for programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Code {
     MalformedJson,
@@ -27,13 +28,16 @@ pub(crate) enum Code {
     PayloadTooLarge,
     ValidationFailed,
     UnknownProvider,
+    ProviderRefused,
+    RateLimited,
     Internal,
     QueueUnavailable,
     DatabaseUnavailable,
+    ProviderUnavailable,
 }
 
 impl Code {
-    const fn status(self) -> StatusCode {
+    pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::MalformedJson => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
@@ -43,13 +47,41 @@ impl Code {
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::IdempotencyMismatch | Self::Conflict => StatusCode::CONFLICT,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::ValidationFailed | Self::UnknownProvider => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::ValidationFailed | Self::UnknownProvider | Self::ProviderRefused => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::QueueUnavailable | Self::DatabaseUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::QueueUnavailable | Self::DatabaseUnavailable | Self::ProviderUnavailable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
-    const fn title(self) -> &'static str {
+    /// The name in answers.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::MalformedJson => "malformed_json",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::RequestTimeout => "request_timeout",
+            Self::IdempotencyMismatch => "idempotency_mismatch",
+            Self::Conflict => "conflict",
+            Self::PayloadTooLarge => "payload_too_large",
+            Self::ValidationFailed => "validation_failed",
+            Self::UnknownProvider => "unknown_provider",
+            Self::ProviderRefused => "provider_refused",
+            Self::RateLimited => "rate_limited",
+            Self::Internal => "internal",
+            Self::QueueUnavailable => "queue_unavailable",
+            Self::DatabaseUnavailable => "database_unavailable",
+            Self::ProviderUnavailable => "provider_unavailable",
+        }
+    }
+
+    pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::MalformedJson => "The body is not JSON",
             Self::Unauthorized => "No valid API key or token",
@@ -62,15 +94,18 @@ impl Code {
             Self::PayloadTooLarge => "The body is too large",
             Self::ValidationFailed => "The request has faults",
             Self::UnknownProvider => "Unknown provider",
+            Self::ProviderRefused => "The provider refused this",
+            Self::RateLimited => "Too many requests",
             Self::Internal => "Internal error",
             Self::QueueUnavailable => "The queue is not available",
             Self::DatabaseUnavailable => "The database is not available",
+            Self::ProviderUnavailable => "The provider is not available",
         }
     }
 }
 
 /// One fault of a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Fault {
     /// Where: a JSON pointer (RFC 6901).
     pub(crate) pointer: String,
@@ -86,13 +121,21 @@ pub(crate) struct Problem {
     errors: Vec<Fault>,
 }
 
-#[derive(Serialize)]
-struct Wire<'a> {
+/// An error (RFC 9457, `application/problem+json`).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Wire<'a> {
+    /// Always `about:blank`; `code` tells problems apart.
     r#type: &'static str,
+    /// What is wrong, in general.
     title: &'static str,
+    /// The HTTP status.
     status: u16,
+    /// What is wrong with this request, and what to do.
     detail: &'a str,
+    /// What is wrong, for programs.
     code: Code,
+    /// Every fault of the request, if that is what is wrong.
     #[serde(skip_serializing_if = "<[Fault]>::is_empty")]
     errors: &'a [Fault],
 }
@@ -181,6 +224,26 @@ impl From<PublishError> for Problem {
         };
         Self::new(Code::QueueUnavailable, detail)
     }
+}
+
+impl From<provisioning::Error> for Problem {
+    fn from(error: provisioning::Error) -> Self {
+        use provisioning::{Error, RestError};
+        let code = match error {
+            Error::Store(fault) => return fault.into(),
+            Error::NoAccount => Code::Conflict,
+            Error::Mailjet(RestError::Unauthorized(_) | RestError::Refused { .. }) => Code::ProviderRefused,
+            Error::Mailjet(RestError::RateLimited | RestError::Unavailable(_)) => Code::ProviderUnavailable,
+        };
+        Self::new(code, sentence(&error.to_string()))
+    }
+}
+
+/// An error's words as a sentence.
+fn sentence(words: &str) -> String {
+    let mut chars = words.trim_end_matches(['.', ' ']).chars();
+    let first = chars.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(chars).chain(['.']).collect()
 }
 
 impl From<store::Error> for Problem {

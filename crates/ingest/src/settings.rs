@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use broker::BrokerUrl;
-use service::settings::{count, duration, listen};
-use service::shared::{AMQP_URL, DATABASE_URL, ENCRYPTION_KEYS, SHUTDOWN_GRACE};
+use service::settings::{count, duration, listen, positive};
+use service::shared::{
+    AMQP_URL, DATABASE_URL, ENCRYPTION_KEYS, MAILJET_TIMEOUT, MAILJET_URL, SHUTDOWN_GRACE,
+};
 use service::{Environment, Invalid, Program, Variable};
 use store::{DatabaseUrl, Keyring};
 
@@ -42,6 +44,8 @@ pub const PROGRAM: Program = Program {
         &ENCRYPTION_KEYS,
         &LISTEN,
         &PUBLIC_URL,
+        &MAILJET_URL,
+        &MAILJET_TIMEOUT,
         &DATABASE_CONNECTIONS,
         &PUBLISH_CHANNELS,
         &PUBLISH_TIMEOUT,
@@ -62,6 +66,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The base of webhook URLs, if it is not the address that is listened on.
     pub public_url: Option<String>,
+    /// Mailjet, for the management API.
+    pub mailjet: mailjet::Client,
     /// Most connections to Postgres.
     pub database_connections: usize,
     /// Channels that publish.
@@ -75,6 +81,9 @@ pub struct Settings {
 impl Settings {
     /// Reads them all.
     pub fn read(environment: &Environment) -> Result<Self, Invalid> {
+        // The client of Mailjet is made here, and needs to know which TLS to use.
+        service::program::install_tls();
+        let timeout = environment.read(&MAILJET_TIMEOUT, positive)?;
         let public_url = environment.optional(&PUBLIC_URL).map(|url| url.trim_end_matches('/').to_owned());
         if public_url
             .as_deref()
@@ -88,6 +97,7 @@ impl Settings {
             keyring: environment.read(&ENCRYPTION_KEYS, Keyring::parse)?,
             listen: environment.read(&LISTEN, listen)?,
             public_url,
+            mailjet: environment.read(&MAILJET_URL, |text| mailjet::Client::new(text, timeout))?,
             database_connections: environment.read(&DATABASE_CONNECTIONS, count)?,
             publish_channels: environment.read(&PUBLISH_CHANNELS, count)?,
             publish_timeout: environment.read(&PUBLISH_TIMEOUT, duration)?,

@@ -93,7 +93,11 @@ impl Client {
         self.timeout
     }
 
-    fn url(&self, path: &str) -> Url {
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    pub(crate) fn url(&self, path: &str) -> Url {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{path}", self.base.path()));
         url

@@ -12,6 +12,8 @@ pub mod events;
 mod look_up;
 mod refusal;
 mod request;
+mod rest;
 
 pub use client::{Client, Credentials, InvalidUrl, LookUp, SendAnswer};
 pub use request::Outgoing;
+pub use rest::{Changed, Rest, RestError};

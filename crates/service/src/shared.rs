@@ -20,6 +20,18 @@ pub const ENCRYPTION_KEYS: Variable = Variable {
     default: None,
     meaning: "keys that seal credentials, as id:base64-of-32-bytes[,id:…]; the first seals, all open",
 };
+/// Mailjet's API.
+pub const MAILJET_URL: Variable = Variable {
+    name: "MAILJET_URL",
+    default: Some("https://api.mailjet.com"),
+    meaning: "base URL of Mailjet's API",
+};
+/// The time limit of its calls.
+pub const MAILJET_TIMEOUT: Variable = Variable {
+    name: "MAILJET_TIMEOUT",
+    default: Some("10s"),
+    meaning: "one API call, from connect to last byte",
+};
 /// How long a program may take to end.
 pub const SHUTDOWN_GRACE: Variable =
     Variable { name: "RAVEN_SHUTDOWN_GRACE", default: Some("25s"), meaning: "drain time on SIGTERM" };

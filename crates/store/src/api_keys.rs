@@ -1,9 +1,10 @@
 //! Table `api_keys`.
 
-use domain::TenantId;
 use domain::api_key::{ApiKey, KeyId, Scope};
+use domain::{Action, Actor, TenantId};
 use jiff::Timestamp;
 
+use crate::audit::{self, Entry};
 use crate::{Error, Store};
 
 /// The constraint that tells a key id that is taken.
@@ -26,16 +27,29 @@ pub struct KeyInfo {
     pub revoked_at: Option<Timestamp>,
 }
 
-/// Stores the hash of a new key.
-pub async fn create(store: &Store, tenant: TenantId, key: &ApiKey, scope: Scope) -> Result<(), Error> {
-    let client = store.client().await?;
-    client
-        .execute(
-            "insert into api_keys (key_id, tenant_id, secret_hash, scope, test) values ($1, $2, $3, $4, $5)",
-            &[&key.id.to_string(), &tenant.0, &&key.hash().0[..], &scope.as_str(), &key.test],
+/// Stores the hash of a new key; answers when.
+pub async fn create(
+    store: &Store,
+    tenant: TenantId,
+    key: &ApiKey,
+    scope: Scope,
+    by: Actor,
+) -> Result<Timestamp, Error> {
+    let mut client = store.client().await?;
+    let transaction = client.transaction().await?;
+    let id = key.id.to_string();
+    let row = transaction
+        .query_one(
+            "insert into api_keys (key_id, tenant_id, secret_hash, scope, test) values ($1, $2, $3, $4, $5)
+             returning created_at",
+            &[&id, &tenant.0, &&key.hash().0[..], &scope.as_str(), &key.test],
         )
         .await?;
-    Ok(())
+    let detail = format!("scope {}{}", scope.as_str(), if key.test { ", test" } else { "" });
+    let entry = Entry { tenant, actor: by, action: Action::KeyCreated, subject: &id, detail: Some(&detail) };
+    audit::record(&transaction, entry).await?;
+    transaction.commit().await?;
+    Ok(row.get("created_at"))
 }
 
 /// The keys of a tenant, oldest first.
@@ -63,16 +77,26 @@ pub async fn list(store: &Store, tenant: TenantId) -> Result<Vec<KeyInfo>, Error
         .collect()
 }
 
-/// Revokes a key, whoever's it is (the operator's right); answers whether it was good before.
-pub async fn revoke(store: &Store, key: KeyId) -> Result<bool, Error> {
-    let client = store.client().await?;
-    let revoked = client
-        .execute(
-            "update api_keys set revoked_at = now() where key_id = $1 and revoked_at is null",
-            &[&key.to_string()],
+/// Revokes a key of `tenant`, or (without one) whoever's it is, which is the operator's right; answers whether it was good
+/// before.
+pub async fn revoke(store: &Store, tenant: Option<TenantId>, key: KeyId, by: Actor) -> Result<bool, Error> {
+    let mut client = store.client().await?;
+    let transaction = client.transaction().await?;
+    let (id, owner) = (key.to_string(), tenant.map(|tenant| tenant.0));
+    let row = transaction
+        .query_opt(
+            "update api_keys set revoked_at = now()
+             where key_id = $1 and ($2::uuid is null or tenant_id = $2) and revoked_at is null
+             returning tenant_id",
+            &[&id, &owner],
         )
         .await?;
-    Ok(revoked == 1)
+    let Some(row) = row else { return Ok(false) };
+    let tenant = TenantId(row.get("tenant_id"));
+    let entry = Entry { tenant, actor: by, action: Action::KeyRevoked, subject: &id, detail: None };
+    audit::record(&transaction, entry).await?;
+    transaction.commit().await?;
+    Ok(true)
 }
 
 /// Notes that keys were used, at most once a minute each; the loss of such a note in a crash is harmless.

@@ -7,6 +7,7 @@
 //! This crate must never call the network, and lets no row type out.
 
 pub mod api_keys;
+pub mod audit;
 pub mod chores;
 pub mod delivery_events;
 pub mod directory;

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use domain::TenantId;
+use domain::{Action, Actor, TenantId};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use crate::audit::{self, Entry};
 use crate::seal::Place;
 use crate::{Error, Keyring, Store};
 
@@ -69,7 +70,13 @@ fn place(tenant: TenantId, column: &'static str) -> Place<'static> {
 }
 
 /// Sets the account of a tenant, in place of an earlier one.
-pub async fn put(store: &Store, ring: &Keyring, tenant: TenantId, new: &NewProvider) -> Result<(), Error> {
+pub async fn put(
+    store: &Store,
+    ring: &Keyring,
+    tenant: TenantId,
+    new: &NewProvider,
+    by: Actor,
+) -> Result<(), Error> {
     let seal = |column, secret: &SecretString| -> Result<Vec<u8>, Error> {
         let mut nonce = [0; 24];
         getrandom::fill(&mut nonce).map_err(|fault| Error::Unavailable(Box::new(fault)))?;
@@ -77,8 +84,9 @@ pub async fn put(store: &Store, ring: &Keyring, tenant: TenantId, new: &NewProvi
     };
     let key = seal("api_key_sealed", &new.api_key)?;
     let secret = seal("api_secret_sealed", &new.api_secret)?;
-    let client = store.client().await?;
-    client
+    let mut client = store.client().await?;
+    let transaction = client.transaction().await?;
+    transaction
         .execute(
             "insert into providers (tenant_id, provider, from_email, from_name, api_key_sealed, api_secret_sealed)
              values ($1, $2, $3, $4, $5, $6)
@@ -89,6 +97,8 @@ pub async fn put(store: &Store, ring: &Keyring, tenant: TenantId, new: &NewProvi
             &[&tenant.0, &MAILJET, &new.from_email, &new.from_name, &key, &secret],
         )
         .await?;
+    audit::record(&transaction, entry(tenant, by, Action::ProviderSet)).await?;
+    transaction.commit().await?;
     Ok(())
 }
 
@@ -128,10 +138,19 @@ fn provider(row: &Row, ring: &Keyring) -> Result<Provider, Error> {
 }
 
 /// Forgets the account of a tenant; answers whether it had one.
-pub async fn delete(store: &Store, tenant: TenantId) -> Result<bool, Error> {
-    let client = store.client().await?;
-    let deleted = client
+pub async fn delete(store: &Store, tenant: TenantId, by: Actor) -> Result<bool, Error> {
+    let mut client = store.client().await?;
+    let transaction = client.transaction().await?;
+    let deleted = transaction
         .execute("delete from providers where tenant_id = $1 and provider = $2", &[&tenant.0, &MAILJET])
         .await?;
+    if deleted == 1 {
+        audit::record(&transaction, entry(tenant, by, Action::ProviderDeleted)).await?;
+        transaction.commit().await?;
+    }
     Ok(deleted == 1)
+}
+
+fn entry(tenant: TenantId, actor: Actor, action: Action) -> Entry<'static> {
+    Entry { tenant, actor, action, subject: MAILJET, detail: None }
 }

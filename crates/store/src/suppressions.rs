@@ -1,10 +1,11 @@
 //! Table `suppressions`: addresses that get no more mail from a tenant.
 
 use deadpool_postgres::Transaction;
-use domain::{EventId, SuppressionReason, TenantId};
+use domain::{Action, Actor, EmailAddress, EventId, SuppressionReason, TenantId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::audit::{self, Entry};
 use crate::{Error, Store};
 
 /// One address on the list.
@@ -72,29 +73,41 @@ pub async fn list(
 pub async fn add(
     store: &Store,
     tenant: TenantId,
-    email: &str,
-    email_key: &str,
+    email: &EmailAddress,
     reason: SuppressionReason,
+    by: Actor,
 ) -> Result<(), Error> {
-    let client = store.client().await?;
-    client
+    let mut client = store.client().await?;
+    let transaction = client.transaction().await?;
+    transaction
         .execute(
             "insert into suppressions as s (tenant_id, email_key, email, reason) values ($1, $2, $3, $4)
              on conflict on constraint suppressions_pkey do update
              set reason = excluded.reason, event_id = null
              where suppression_strength(excluded.reason) > suppression_strength(s.reason)",
-            &[&tenant.0, &email_key, &email, &reason.as_str()],
+            &[&tenant.0, &email.key(), &email.as_str(), &reason.as_str()],
         )
         .await?;
+    let (subject, detail) = (email.as_str(), Some(reason.as_str()));
+    let entry = Entry { tenant, actor: by, action: Action::SuppressionAdded, subject, detail };
+    audit::record(&transaction, entry).await?;
+    transaction.commit().await?;
     Ok(())
 }
 
 /// Takes an address off the list; answers whether it was there.
-pub async fn delete(store: &Store, tenant: TenantId, email_key: &str) -> Result<bool, Error> {
-    let client = store.client().await?;
-    let deleted = client
+pub async fn delete(store: &Store, tenant: TenantId, email_key: &str, by: Actor) -> Result<bool, Error> {
+    let mut client = store.client().await?;
+    let transaction = client.transaction().await?;
+    let deleted = transaction
         .execute("delete from suppressions where tenant_id = $1 and email_key = $2", &[&tenant.0, &email_key])
         .await?;
+    if deleted == 1 {
+        let action = Action::SuppressionRemoved;
+        let entry = Entry { tenant, actor: by, action, subject: email_key, detail: None };
+        audit::record(&transaction, entry).await?;
+        transaction.commit().await?;
+    }
     Ok(deleted == 1)
 }
 

@@ -1,9 +1,10 @@
 //! Table `tenants`.
 
-use domain::TenantId;
+use domain::{Action, Actor, TenantId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::audit::{self, Entry};
 use crate::{Error, Store};
 
 /// A tenant.
@@ -18,9 +19,13 @@ pub struct Tenant {
 }
 
 /// Creates a tenant.
-pub async fn create(store: &Store, id: TenantId, name: &str) -> Result<(), Error> {
-    let client = store.client().await?;
-    client.execute("insert into tenants (id, name) values ($1, $2)", &[&id.0, &name]).await?;
+pub async fn create(store: &Store, id: TenantId, name: &str, by: Actor) -> Result<(), Error> {
+    let mut client = store.client().await?;
+    let transaction = client.transaction().await?;
+    transaction.execute("insert into tenants (id, name) values ($1, $2)", &[&id.0, &name]).await?;
+    let entry = Entry { tenant: id, actor: by, action: Action::TenantCreated, subject: name, detail: None };
+    audit::record(&transaction, entry).await?;
+    transaction.commit().await?;
     Ok(())
 }
 

@@ -1,10 +1,12 @@
 //! Table `webhook_tokens`.
 
+use deadpool_postgres::Transaction;
 use domain::webhook_token::WebhookToken;
-use domain::{TenantId, TokenId};
+use domain::{Action, Actor, TenantId, TokenId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::audit::{self, Entry};
 use crate::{Error, Store};
 
 /// Tokens that a tenant may have at once: the one in use, and its successor.
@@ -25,6 +27,7 @@ pub async fn create(
     tenant: TenantId,
     id: TokenId,
     token: &WebhookToken,
+    by: Actor,
 ) -> Result<Option<Timestamp>, Error> {
     let mut client = store.client().await?;
     let transaction = client.transaction().await?;
@@ -39,8 +42,10 @@ pub async fn create(
             &[&id.0, &tenant.0, &&token.hash().0[..], &MOST_LIVE],
         )
         .await?;
+    let Some(row) = row else { return Ok(None) };
+    note(&transaction, tenant, id, (by, Action::WebhookTokenCreated)).await?;
     transaction.commit().await?;
-    Ok(row.map(|row| row.get("created_at")))
+    Ok(Some(row.get("created_at")))
 }
 
 /// The live tokens of a tenant, oldest first.
@@ -60,14 +65,28 @@ pub async fn list(store: &Store, tenant: TenantId) -> Result<Vec<TokenInfo>, Err
 }
 
 /// Revokes a token; answers whether the tenant had it.
-pub async fn revoke(store: &Store, tenant: TenantId, id: TokenId) -> Result<bool, Error> {
-    let client = store.client().await?;
-    let revoked = client
+pub async fn revoke(store: &Store, tenant: TenantId, id: TokenId, by: Actor) -> Result<bool, Error> {
+    let mut client = store.client().await?;
+    let transaction = client.transaction().await?;
+    let revoked = transaction
         .execute(
             "update webhook_tokens set revoked_at = now()
              where tenant_id = $1 and id = $2 and revoked_at is null",
             &[&tenant.0, &id.0],
         )
         .await?;
+    if revoked == 1 {
+        note(&transaction, tenant, id, (by, Action::WebhookTokenRevoked)).await?;
+        transaction.commit().await?;
+    }
     Ok(revoked == 1)
+}
+
+async fn note(
+    transaction: &Transaction<'_>,
+    tenant: TenantId,
+    id: TokenId,
+    (actor, action): (Actor, Action),
+) -> Result<(), Error> {
+    audit::record(transaction, Entry { tenant, actor, action, subject: &id.to_string(), detail: None }).await
 }

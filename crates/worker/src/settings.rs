@@ -6,7 +6,9 @@ use std::time::Duration;
 use broker::BrokerUrl;
 use domain::retry::{ReconcilePolicy, RetryPolicy};
 use service::settings::{count, duration, listen, positive};
-use service::shared::{AMQP_URL, DATABASE_URL, ENCRYPTION_KEYS, SHUTDOWN_GRACE};
+use service::shared::{
+    AMQP_URL, DATABASE_URL, ENCRYPTION_KEYS, MAILJET_TIMEOUT, MAILJET_URL, SHUTDOWN_GRACE,
+};
 use service::{Environment, Invalid, Program, Variable};
 use store::{DatabaseUrl, Keyring};
 
@@ -14,16 +16,6 @@ const LISTEN: Variable = Variable {
     name: "RAVEN_LISTEN",
     default: Some("127.0.0.1:8081"),
     meaning: "address of health and metrics",
-};
-const MAILJET_URL: Variable = Variable {
-    name: "MAILJET_URL",
-    default: Some("https://api.mailjet.com"),
-    meaning: "base URL of Mailjet's API",
-};
-const MAILJET_TIMEOUT: Variable = Variable {
-    name: "MAILJET_TIMEOUT",
-    default: Some("10s"),
-    meaning: "one API call, from connect to last byte",
 };
 const BATCH_LINGER: Variable = Variable {
     name: "RAVEN_BATCH_LINGER",

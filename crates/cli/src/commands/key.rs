@@ -1,8 +1,8 @@
 //! `raven key`.
 
 use anyhow::Context as _;
-use domain::TenantId;
 use domain::api_key::{ApiKey, KeyId, Scope};
+use domain::{Actor, TenantId};
 use serde_json::json;
 use store::{Store, api_keys};
 
@@ -41,8 +41,8 @@ pub(super) async fn make(
         let (mut id, mut secret) = ([0; 4], [0; 20]);
         getrandom::fill(&mut id).and_then(|()| getrandom::fill(&mut secret)).context("no randomness")?;
         let key = ApiKey::from_random(u32::from_be_bytes(id), test, secret);
-        match api_keys::create(store, tenant, &key, scope).await {
-            Ok(()) => return Ok(key),
+        match api_keys::create(store, tenant, &key, scope, Actor::Operator).await {
+            Ok(_) => return Ok(key),
             Err(fault) if fault.constraint() == Some(api_keys::TAKEN) => {}
             Err(fault) => return Err(fault).context("the key was not created"),
         }
@@ -68,7 +68,8 @@ async fn list(store: &Store, tenant: TenantId, output: Output) -> anyhow::Result
 }
 
 async fn revoke(store: &Store, key: KeyId, output: Output) -> anyhow::Result<()> {
-    let revoked = api_keys::revoke(store, key).await.context("the key was not revoked")?;
+    let revoked =
+        api_keys::revoke(store, None, key, Actor::Operator).await.context("the key was not revoked")?;
     anyhow::ensure!(revoked, "there is no key {key} that is not revoked already");
     output.one(&json!({ "data": [{ "keyId": key.to_string(), "revoked": true }] }))
 }

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 
 use anyhow::Context as _;
-use domain::Mailbox;
+use domain::{Actor, Mailbox};
 use secrecy::SecretString;
 use serde_json::json;
 use service::Environment;
@@ -36,7 +36,9 @@ pub(super) async fn run(
         api_key: SecretString::from(api_key.trim()),
         api_secret: SecretString::from(secret.trim()),
     };
-    providers::put(store, &keyring, tenant, &new).await.context("the provider was not set")?;
+    providers::put(store, &keyring, tenant, &new, Actor::Operator)
+        .await
+        .context("the provider was not set")?;
     output.one(&json!({
         "tenantId": tenant,
         "provider": MAILJET,

@@ -1,8 +1,8 @@
 //! `raven tenant`.
 
 use anyhow::Context as _;
-use domain::TenantId;
 use domain::api_key::Scope;
+use domain::{Actor, TenantId};
 use serde_json::json;
 use store::{Store, tenants};
 use uuid::Uuid;
@@ -21,7 +21,7 @@ pub(super) async fn run(command: Tenant, store: &Store, output: Output) -> anyho
 async fn create(store: &Store, name: &str, output: Output) -> anyhow::Result<()> {
     anyhow::ensure!(!name.trim().is_empty(), "the tenant's name is empty");
     let id = TenantId(Uuid::now_v7());
-    tenants::create(store, id, name).await.context("the tenant was not created")?;
+    tenants::create(store, id, name, Actor::Operator).await.context("the tenant was not created")?;
     let key = key::make(store, id, false, Scope::Manage).await?;
     output.one(&json!({ "tenantId": id, "name": name, "apiKey": key.reveal() }))
 }

@@ -1,15 +1,20 @@
 //! The management API: what a tenant sets and looks after.
 
+mod audit;
 mod providers;
 mod suppressions;
 mod webhook_tokens;
 
 use actix_web::web::{ServiceConfig, delete, get, post, put};
 
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi as Document;
+
 use crate::resource::at;
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
+        .service(at("/v1/audit-log").route(get().to(audit::list)))
         .service(
             at("/v1/providers/{provider}")
                 .route(put().to(providers::set))
@@ -26,4 +31,9 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
                 .route(post().to(webhook_tokens::create)),
         )
         .service(at("/v1/webhook-tokens/{id}").route(delete().to(webhook_tokens::revoke)));
+}
+
+/// What the OpenAPI document says of these routes.
+pub(crate) fn document() -> Document {
+    audit::Docs::openapi()
 }

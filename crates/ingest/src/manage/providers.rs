@@ -71,7 +71,7 @@ pub(super) async fn set(
     known(&path)?;
     let body = body::json(&request, payload, body::MANAGE).await?;
     let new = parse(body).map_err(Problem::invalid)?;
-    ask(providers::put(&store, &keyring, caller.tenant, &new)).await?;
+    ask(providers::put(&store, &keyring, caller.tenant, &new, caller.actor())).await?;
     read(&store, &keyring, caller.tenant).await.map(Json)
 }
 
@@ -93,7 +93,7 @@ pub(super) async fn forget(
 ) -> Result<HttpResponse, Problem> {
     let caller = caller(&request, Scope::Manage).await?;
     known(&path)?;
-    if ask(providers::delete(&store, caller.tenant)).await? {
+    if ask(providers::delete(&store, caller.tenant, caller.actor())).await? {
         Ok(HttpResponse::NoContent().finish())
     } else {
         Err(Problem::no_such("provider"))

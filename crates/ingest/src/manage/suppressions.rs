@@ -64,7 +64,7 @@ pub(super) async fn add(
     let caller = caller(&request, Scope::Manage).await?;
     let body = body::json(&request, payload, body::MANAGE).await?;
     let (email, reason) = parse(&body).map_err(Problem::invalid)?;
-    ask(suppressions::add(&store, caller.tenant, email.as_str(), &email.key(), reason)).await?;
+    ask(suppressions::add(&store, caller.tenant, &email, reason, caller.actor())).await?;
     let filter = Filter { email_key: Some(email.key()), ..Filter::default() };
     let row = ask(suppressions::list(&store, caller.tenant, &filter, 1)).await?.pop();
     row.map(|row| Json(row.into())).ok_or_else(|| Problem::no_such("suppression"))
@@ -79,7 +79,7 @@ pub(super) async fn remove(
     if path.chars().any(char::is_control) {
         return Err(Problem::no_such("suppression"));
     }
-    if ask(suppressions::delete(&store, caller.tenant, &key_of(&path))).await? {
+    if ask(suppressions::delete(&store, caller.tenant, &key_of(&path), caller.actor())).await? {
         Ok(HttpResponse::NoContent().finish())
     } else {
         Err(Problem::no_such("suppression"))

@@ -46,7 +46,7 @@ pub(super) async fn create(
         .map_err(|_| Problem::new(Code::Internal, "There is no randomness to make a token of."))?;
     let token = WebhookToken::from_random(random);
     let id = TokenId(Uuid::now_v7());
-    let created = ask(webhook_tokens::create(&store, caller.tenant, id, &token)).await?;
+    let created = ask(webhook_tokens::create(&store, caller.tenant, id, &token, caller.actor())).await?;
     let created_at = created.ok_or_else(|| {
         let detail =
             format!("There are {} live tokens already; revoke one first.", webhook_tokens::MOST_LIVE);
@@ -79,7 +79,7 @@ pub(super) async fn revoke(
 ) -> Result<HttpResponse, Problem> {
     let caller = caller(&request, Scope::Manage).await?;
     let id = path.parse().map_err(|_| Problem::no_such("webhook token"))?;
-    if ask(webhook_tokens::revoke(&store, caller.tenant, id)).await? {
+    if ask(webhook_tokens::revoke(&store, caller.tenant, id, caller.actor())).await? {
         Ok(HttpResponse::NoContent().finish())
     } else {
         Err(Problem::no_such("webhook token"))

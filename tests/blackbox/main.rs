@@ -7,6 +7,7 @@
 mod harness;
 
 mod any_order;
+mod audit;
 mod by_hand;
 mod chaos;
 mod commands;

@@ -92,3 +92,17 @@ fn documents_name_only_files_that_exist() {
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
+
+#[test]
+fn the_door_and_the_readers_cannot_reach_mailjet() {
+    // The management API beside them may; a crate of its own would say so to the compiler, at the price of three more.
+    let bound = ["crates/ingest/src/door/", "crates/ingest/src/read/", "crates/ingest/src/directory.rs"];
+    let mut seen = 0;
+    for path in files().iter().filter(|path| bound.iter().any(|place| path.starts_with(place))) {
+        let text = read(path);
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        assert!(!code.contains("mailjet::") && !code.contains("provisioning"), "{path} calls Mailjet");
+        seen += 1;
+    }
+    assert!(seen > 10, "the door has moved");
+}

@@ -67,7 +67,8 @@ async fn the_log_is_read_in_pages_and_by_action() {
     }
     assert_eq!(seen, ["a4", "a3", "a2", "a1", "a0"].map(|name| format!("{name}@example.com")));
     tenant.get("/v1/audit-log?action=nothing").await.problem(422, "validation_failed");
-    let created = raven.cli(&["key", "create", "--tenant", &tenant.id, "--scope", "send", "--json"], "").await;
+    let created =
+        raven.cli(&["key", "create", "--tenant", &tenant.id, "--scope", "send", "--json"], "").await;
     let key = created.json()["apiKey"].as_str().expect("a key").to_owned();
     raven.guard(&key);
     tenant.with_key(&key).get("/v1/audit-log").await.problem(403, "forbidden");

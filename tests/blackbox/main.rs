@@ -33,6 +33,7 @@ mod reading;
 mod renormalise;
 mod schedule;
 mod sending;
+mod settings;
 mod shapes;
 mod storm;
 mod tidy;

@@ -72,7 +72,7 @@ async fn a_dead_letter_is_listed_shown_and_discarded() {
     assert!(list(&raven, &[]).await.is_empty());
     for arguments in [["show", name], ["discard", name], ["replay", name]] {
         let ended = run(&raven, &arguments).await;
-        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        assert_eq!(ended.status.code(), Some(3), "{ended:?}");
         assert!(ended.stderr.contains(name), "{ended:?}");
     }
 }

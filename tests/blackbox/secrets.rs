@@ -271,24 +271,46 @@ async fn a_killed_rotation_is_finished_by_the_next() {
 async fn what_its_owner_changes_meanwhile_stays_changed() {
     let mut raven = Raven::without_worker("what_its_owner_changes_meanwhile_stays_changed").await;
     let mut tenant = raven.tenant().await;
-    let ring = format!("k2:{},{}", new_key(), raven.keys());
-    raven.use_keys(&ring);
+    let old_ring = raven.keys().to_owned();
+    raven.use_keys(&format!("k2:{},{old_ring}", new_key()));
     let mut session = raven.database.session().await;
-    let other = session.client.transaction().await.unwrap();
-    other.execute("select 1 from providers for update", &[]).await.unwrap();
-    // Ingest still seals with the old key; its change and the rotation both stand before the lock.
-    tenant.account.1 = format!("new{}", tenant.account.1);
-    raven.guard(&tenant.account.1);
-    let rotate = raven.cli(&["encryption", "rotate", "--json"], "");
-    let change = async {
-        tokio::join!(tenant.set_provider(), async { other.rollback().await.unwrap() });
-    };
-    let (rotated, ()) = tokio::join!(rotate, change);
-    assert_eq!(rotated.json()["unreadable"], json!([]));
-    raven.cli(&["encryption", "rotate", "--json"], "").await.json();
-    raven.start_worker().await;
+    let holder = session.client.transaction().await.unwrap();
+    holder.execute("select 1 from providers for update", &[]).await.unwrap();
+    tenant.account = (format!("new{}", tenant.account.0), format!("new{}", tenant.account.1));
     let account = (tenant.account.0.as_str(), tenant.account.1.as_str());
     raven.sim.register(account, &tenant.webhook_url(), 2).await;
+
+    // First the change waits for the row, sealed with the old key, and behind it the rotation meets the row.
+    let variables = [
+        ("RAVEN_ENCRYPTION_KEYS", &*old_ring),
+        ("MAILJET_API_KEY", account.0),
+        ("MAILJET_API_SECRET", account.1),
+    ];
+    let set =
+        ["provider", "set", "mailjet", "--tenant", &tenant.id, "--from-email", "a@shop.example", "--json"];
+    let watcher = raven.database.session().await;
+    let sessions = async |of: &str| {
+        let count =
+            format!("select count(*) from pg_stat_activity where datname = current_database() and {of}");
+        watcher.client.query_one(&count, &[]).await.unwrap().get::<_, i64>(0)
+    };
+    let change = raven.cli_with(&variables, &set, "");
+    let rotate = async {
+        until("the change to wait", async || sessions("wait_event_type = 'Lock'").await, |count| *count == 1)
+            .await;
+        raven.cli(&["encryption", "rotate", "--json"], "").await
+    };
+    let release = async {
+        let met =
+            "pid <> pg_backend_pid() and (query like '%skip locked%' or query like 'update providers%')";
+        until("the rotation to meet the row", async || sessions(met).await, |count| *count == 1).await;
+        holder.rollback().await.unwrap();
+    };
+    let (changed, rotated, ()) = tokio::join!(change, rotate, release);
+    changed.json();
+    assert_eq!(rotated.json(), json!({"rotated": 2, "already": 0, "unreadable": []}));
+    raven.start_worker().await;
     let id = tenant.send_to("ann@example.com").await;
     tenant.settled(&id, "delivered").await;
+    assert_eq!(raven.sim.only_copy(&id).await["apiKey"], account.0);
 }

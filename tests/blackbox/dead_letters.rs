@@ -72,7 +72,7 @@ async fn a_dead_letter_is_listed_shown_and_discarded() {
     assert!(list(&raven, &[]).await.is_empty());
     for arguments in [["show", name], ["discard", name], ["replay", name]] {
         let ended = run(&raven, &arguments).await;
-        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        assert_eq!(ended.status.code(), Some(3), "{ended:?}");
         assert!(ended.stderr.contains(name), "{ended:?}");
     }
 }
@@ -296,7 +296,7 @@ async fn dead_letters_need_rabbitmq_and_nothing_else() {
     assert!(list(&[("AMQP_URL", url.as_str())]).await.status.success());
     let missing = list(&[("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none")]).await;
     let away = list(&[("AMQP_URL", "amqp://nobody:hidden@127.0.0.1:1")]).await;
-    assert_eq!((missing.status.code(), away.status.code()), (Some(2), Some(1)), "{missing:?} {away:?}");
+    assert_eq!((missing.status.code(), away.status.code()), (Some(2), Some(4)), "{missing:?} {away:?}");
     for (ended, named) in [(missing, "AMQP_URL"), (away, "RabbitMQ")] {
         assert!(ended.stderr.contains(named) && ended.stderr.lines().count() == 1, "{ended:?}");
         assert!(!ended.stderr.contains("hidden"), "{ended:?}");

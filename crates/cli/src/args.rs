@@ -1,22 +1,34 @@
-//! The command line.
+//! The command line: what stands over all commands. Each area has a file of its own.
 
+mod audit;
+mod completions;
 mod dead_letter;
+mod encryption;
+mod events;
+mod key;
+mod provider;
+mod tenant;
 
+pub(crate) use audit::Audit;
+pub(crate) use completions::Completions;
 pub(crate) use dead_letter::{DeadLetter, Origin, Selection};
+pub(crate) use encryption::Encryption;
+pub(crate) use events::Events;
+pub(crate) use key::{Key, Scope};
+pub(crate) use provider::{Account, Provider};
+pub(crate) use tenant::Tenant;
 
-use clap::{Parser, Subcommand, ValueEnum};
-use domain::TenantId;
-use domain::api_key::KeyId;
-use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
+use clap::{Parser, Subcommand};
 
 const SETTINGS: &str = "Settings (environment; NAME_FILE names a file that holds the value):
-  DATABASE_URL           the Postgres database, such as postgres://user:password@host:5432/raven (all but dead-letter)
+  DATABASE_URL           the Postgres database, such as postgres://user:password@host:5432/raven 
+                         (all but dead-letter and completions)
   AMQP_URL               RabbitMQ, such as amqp://user:password@host:5672/vhost (dead-letter)
-  RAVEN_ENCRYPTION_KEYS  keys that seal credentials, as id:base64-of-32-bytes[,id:…] (provider set)
+  RAVEN_ENCRYPTION_KEYS  keys that seal credentials, as id:base64-of-32-bytes[,id:…]
+                         (provider set and show, encryption)
 
-Exit codes: 0 done, 1 failed, 2 wrong arguments or settings.";
+Exit codes: 0 done, 1 failed, 2 wrong arguments or settings, 3 no such thing (tenant, key, letter, …),
+4 Postgres or RabbitMQ is away. A failure is one line on standard error.";
 
 /// Operates an installation of Raven.
 #[derive(Debug, Parser)]
@@ -32,6 +44,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Apply the migrations that are missing. Safe to run at once from several places.
+    #[command(after_help = "Example: raven migrate")]
     Migrate,
     /// Create and list tenants.
     #[command(subcommand)]
@@ -39,9 +52,15 @@ pub(crate) enum Command {
     /// Create, list and revoke API keys.
     #[command(subcommand)]
     Key(Key),
-    /// Set a tenant's account at a provider.
+    /// Set, show and delete a tenant's account at a provider.
     #[command(subcommand)]
     Provider(Provider),
+    /// Replace the keys that seal the stored credentials.
+    #[command(subcommand)]
+    Encryption(Encryption),
+    /// See what was changed, and by whom.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Work on the stored delivery events.
     #[command(subcommand)]
     Events(Events),
@@ -50,112 +69,42 @@ pub(crate) enum Command {
     /// One such command runs at a time in one installation.
     #[command(subcommand)]
     DeadLetter(DeadLetter),
+    /// Print what makes a shell complete these commands.
+    #[command(after_help = "Example: raven completions bash > /etc/bash_completion.d/raven")]
+    Completions(Completions),
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Tenant {
-    /// Create a tenant and its first API key, which is shown this once.
-    Create {
-        /// What people call the tenant.
-        name: String,
-    },
-    /// List every tenant.
-    List,
-}
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Key {
-    /// Create an API key, which is shown this once.
-    Create {
-        /// The tenant's id.
-        #[arg(long)]
-        tenant: TenantId,
-        /// Keep mail that is sent with the key in Mailjet's sandbox.
-        #[arg(long)]
-        test: bool,
-        /// What the key covers: sending and reading, or everything.
-        #[arg(long, value_enum, default_value_t = Scope::Manage)]
-        scope: Scope,
-    },
-    /// List a tenant's keys, without their secrets.
-    List {
-        /// The tenant's id.
-        #[arg(long)]
-        tenant: TenantId,
-    },
-    /// Revoke a key; every process refuses it within seconds.
-    Revoke {
-        /// The eight hex digits after `rk_live_` or `rk_test_`.
-        key: KeyId,
-    },
-}
+    use super::*;
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum Scope {
-    Send,
-    Manage,
-}
+    /// Every command that does something, with its path.
+    fn leaves(command: &clap::Command, path: &str, found: &mut Vec<(String, clap::Command)>) {
+        if command.has_subcommands() {
+            for sub in command.get_subcommands() {
+                leaves(sub, &format!("{path} {}", sub.get_name()), found);
+            }
+        } else {
+            found.push((path.to_owned(), command.clone()));
+        }
+    }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Provider {
-    /// Set the credentials of a provider. Example:
-    /// printf %s "$SECRET" | raven provider set mailjet --tenant ID --from-email hello@example.com --api-key KEY
-    /// --api-secret-stdin
-    Set {
-        /// The provider.
-        #[arg(value_enum)]
-        provider: ProviderName,
-        /// The tenant's id.
-        #[arg(long)]
-        tenant: TenantId,
-        /// The sender of messages that name none.
-        #[arg(long)]
-        from_email: String,
-        /// The name beside it.
-        #[arg(long)]
-        from_name: Option<String>,
-        /// The account's API key.
-        #[arg(long)]
-        api_key: String,
-        /// The account's secret. Better from the environment or standard input: arguments are seen by every user.
-        #[arg(
-            long,
-            env = "MAILJET_API_SECRET",
-            hide_env_values = true,
-            required_unless_present = "api_secret_stdin"
-        )]
-        api_secret: Option<String>,
-        /// Read the secret from standard input.
-        #[arg(long)]
-        api_secret_stdin: bool,
-    },
-}
+    #[test]
+    fn the_tree_is_sound() {
+        Arguments::command().debug_assert();
+    }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum ProviderName {
-    Mailjet,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Events {
-    /// Read the stored raw items again with the rules of this version, and write what differs: history, statuses,
-    /// suppressions. A status that rested on another reading is taken back; nobody is taken off the suppression list, but
-    /// those whose reason has gone are named. Services go on meanwhile; a second run finds nothing to do. Example:
-    /// raven events renormalise --since 2026-11-01
-    Renormalise {
-        /// Events that happened since then: a date (UTC) or a time such as 2026-11-01T12:00:00Z.
-        #[arg(long, value_parser = moment)]
-        since: Timestamp,
-        /// Only this tenant's.
-        #[arg(long)]
-        tenant: Option<TenantId>,
-        /// Only count what would change.
-        #[arg(long)]
-        dry_run: bool,
-    },
-}
-
-fn moment(text: &str) -> Result<Timestamp, String> {
-    let day = || Some(text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp());
-    text.parse().ok().or_else(day).ok_or_else(|| "is no date and no time with its offset".to_owned())
+    #[test]
+    fn every_command_has_an_example_of_itself() {
+        let mut found = Vec::new();
+        leaves(&Arguments::command(), "raven", &mut found);
+        assert!(found.len() > 10, "{found:?}");
+        for (path, command) in found {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let example = help.lines().find_map(|line| line.split_once("Example")).is_some();
+            assert!(example && help.contains(&path), "{path} --help has no example of it: {help:?}");
+        }
+    }
 }

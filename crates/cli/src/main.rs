@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod failure;
 mod output;
 
 use std::io::Write as _;
@@ -25,8 +26,7 @@ fn main() -> ExitCode {
     };
     match runtime.block_on(commands::run(arguments, &environment)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(fault) if fault.is::<service::Invalid>() => complain(&fault, program::MISCONFIGURED),
-        Err(fault) => complain(&format!("{fault:#}"), program::FAILED),
+        Err(fault) => complain(&format!("{fault:#}"), failure::exit_code(&fault)),
     }
 }
 

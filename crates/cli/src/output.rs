@@ -62,3 +62,11 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(())
 }
+
+/// Whoever wrote a text does not get to steer the operator's terminal.
+pub(crate) fn printable(text: &str) -> String {
+    let safe = |char: char| !char.is_control() || char == '\n' || char == '\t';
+    text.chars()
+        .map(|char| if safe(char) { char.to_string() } else { char.escape_unicode().to_string() })
+        .collect()
+}

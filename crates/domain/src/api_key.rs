@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 /// Random bytes in a secret: 160 bits.
 const SECRET_BYTES: usize = 20;
@@ -69,22 +70,25 @@ impl FromStr for Scope {
 #[error("is not an API key")]
 pub struct InvalidKey;
 
-/// A whole key. It is shown once, to the one who asked for it; only its hash is kept.
-#[derive(Clone, PartialEq, Eq)]
+/// A whole key. It is shown once, to the one who asked for it; only its hash is kept. The secret is wiped from memory with
+/// the value, and never printed by accident.
+#[derive(Clone)]
 pub struct ApiKey {
     /// By which it is found.
     pub id: KeyId,
     /// Whether mail sent with it stays in the provider's sandbox.
     pub test: bool,
-    secret: String,
+    secret: Zeroizing<String>,
 }
 
 impl ApiKey {
     /// Makes a key of random bytes.
     pub fn from_random(id: u32, test: bool, random: [u8; SECRET_BYTES]) -> Self {
         use fmt::Write as _;
-        let mut secret = String::with_capacity(SECRET_CHARS);
-        for byte in random.into_iter().chain(crc32fast::hash(&random).to_be_bytes()) {
+        let random = Zeroizing::new(random);
+        // Never grows, so that no copy of it is left behind.
+        let mut secret = Zeroizing::new(String::with_capacity(SECRET_CHARS));
+        for byte in random.iter().copied().chain(crc32fast::hash(&*random).to_be_bytes()) {
             // Writing to a string cannot fail.
             let _ = write!(secret, "{byte:02x}");
         }
@@ -105,20 +109,34 @@ impl ApiKey {
         if crc32fast::hash(random).to_be_bytes() != checksum {
             return Err(InvalidKey);
         }
-        Ok(Self { id, test, secret: secret.to_owned() })
+        Ok(Self { id, test, secret: Zeroizing::new(secret.to_owned()) })
     }
 
     /// The whole key, to be shown once.
     pub fn reveal(&self) -> String {
+        [self.prefix().as_str(), self.secret.as_str()].concat()
+    }
+
+    /// What stands before the secret.
+    fn prefix(&self) -> String {
         let kind = if self.test { "test" } else { "live" };
-        format!("rk_{kind}_{}_{}", self.id, self.secret)
+        format!("rk_{kind}_{}_", self.id)
     }
 
     /// What is stored of the key: SHA-256 of all of it. A slow hash would add nothing to 160 random bits.
     pub fn hash(&self) -> SecretHash {
-        SecretHash::of(self.reveal().as_bytes())
+        SecretHash::of_parts([self.prefix().as_bytes(), self.secret.as_bytes()])
     }
 }
+
+impl PartialEq for ApiKey {
+    fn eq(&self, other: &Self) -> bool {
+        // The hash covers all of a key, and is compared in constant time.
+        self.hash() == other.hash()
+    }
+}
+
+impl Eq for ApiKey {}
 
 impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -126,11 +144,11 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-fn unhex(text: &str) -> Option<[u8; SECRET_BYTES + 4]> {
+fn unhex(text: &str) -> Option<Zeroizing<[u8; SECRET_BYTES + 4]>> {
     if text.len() != SECRET_CHARS || !text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
         return None;
     }
-    let mut bytes = [0; SECRET_BYTES + 4];
+    let mut bytes = Zeroizing::new([0; SECRET_BYTES + 4]);
     for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
         *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
     }
@@ -144,7 +162,16 @@ pub struct SecretHash(pub [u8; 32]);
 impl SecretHash {
     /// Hashes a secret of high entropy.
     pub fn of(secret: &[u8]) -> Self {
-        Self(Sha256::digest(secret).into())
+        Self::of_parts([secret])
+    }
+
+    /// Hashes a secret that stands in parts, without a copy of the whole.
+    fn of_parts<const N: usize>(parts: [&[u8]; N]) -> Self {
+        let mut digest = Sha256::new();
+        for part in parts {
+            digest.update(part);
+        }
+        Self(digest.finalize().into())
     }
 }
 
@@ -175,6 +202,14 @@ mod tests {
         assert!(text.starts_with("rk_test_000000ab_"));
         assert_eq!(ApiKey::parse(&text).unwrap(), key);
         assert!(!format!("{key:?}").contains(&text[20..]));
+    }
+
+    #[test]
+    fn the_hash_is_that_of_the_text() {
+        let key = ApiKey::from_random(0xab, false, [7; 20]);
+        assert_eq!(key.hash(), SecretHash::of(key.reveal().as_bytes()));
+        assert_ne!(key, ApiKey::from_random(0xab, true, [7; 20]));
+        assert_ne!(key, ApiKey::from_random(0xab, false, [8; 20]));
     }
 
     proptest! {

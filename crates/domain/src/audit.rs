@@ -58,6 +58,8 @@ actions! {
     ProviderSet = "provider.set",
     /// The account at a provider was forgotten; the subject is the provider.
     ProviderDeleted = "provider.deleted",
+    /// Stored secrets were sealed with another key; the subject is the row that holds them.
+    SecretsRotated = "secrets.rotated",
     /// A webhook token was created; the subject is its id.
     WebhookTokenCreated = "webhook_token.created",
     /// A webhook token was revoked; the subject is its id.

@@ -10,10 +10,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Ready when the broker takes messages. Without the database sends and webhooks of known tenants are still
-/// accepted, so its absence is told but does not take ingest out of service.
+/// accepted, so its absence is told but does not take ingest out of service. A ring that lacks keys does: it would have
+/// been refused at the start if Postgres had been there.
 pub(crate) fn ops(
     broker: watch::Receiver<State>,
-    database: watch::Receiver<Option<String>>,
+    (database, keys): (watch::Receiver<Option<String>>, watch::Receiver<Option<String>>),
     shutdown: CancellationToken,
     metrics: PrometheusHandle,
 ) -> Ops {
@@ -22,10 +23,12 @@ pub(crate) fn ops(
         (!state.is_up()).then(|| state.to_string())
     };
     let database = move || database.borrow().clone();
+    let keys = move || keys.borrow().clone();
     let ending = move || shutdown.is_cancelled().then(|| "shutting down".to_owned());
     let readiness = Readiness::new(vec![
         Check { name: "rabbitmq", required: true, fault: Arc::new(broker) },
         Check { name: "postgres", required: false, fault: Arc::new(database) },
+        Check { name: "encryption_keys", required: true, fault: Arc::new(keys) },
         Check { name: "process", required: true, fault: Arc::new(ending) },
     ]);
     Ops { readiness, metrics }

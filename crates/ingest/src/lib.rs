@@ -31,9 +31,10 @@ use actix_web::HttpServer;
 use anyhow::Context as _;
 use broker::{Publisher, PublisherSettings};
 use provisioning::Provisioner;
+use service::shared::ENCRYPTION_KEYS;
 use service::tasks::keep_running;
 use service::telemetry;
-use store::Store;
+use store::{Store, sealed};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -53,6 +54,10 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     let (tracker, background) = (TaskTracker::new(), CancellationToken::new());
     let store =
         Store::new(settings.database.clone(), settings.database_connections).context("DATABASE_URL")?;
+    let keyring = Arc::new(settings.keyring);
+    let keys = sealed::guard(&store, &keyring, &tracker, background.clone())
+        .await
+        .map_err(|lacking| ENCRYPTION_KEYS.invalid(lacking.to_string()))?;
     let publisher = Publisher::start(
         settings.broker.clone(),
         PublisherSettings {
@@ -69,9 +74,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     let database = store::watch(store.clone(), &tracker, background.clone());
     let metrics = telemetry::start_metrics();
     tracker.spawn(telemetry::keep_up(metrics.clone(), background.clone()));
-    let keyring = Arc::new(settings.keyring);
     let parts = Parts {
-        ops: health::ops(publisher.state(), database.clone(), shutdown.clone(), metrics),
+        ops: health::ops(publisher.state(), (database.clone(), keys), shutdown.clone(), metrics),
         replays: Arc::new(Replays::new(store.clone(), database)),
         directory,
         budget: Arc::new(body::Budget::new()),

@@ -1,5 +1,6 @@
 //! A program from its first line to its exit code.
 
+use std::error::Error;
 use std::future::Future;
 use std::io::Write as _;
 use std::panic::AssertUnwindSafe;
@@ -8,6 +9,7 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::core_dumps::{self, CORE_DUMPS};
 use crate::settings::{Environment, Invalid, Variable, help};
 use crate::telemetry::{self, LOG, LOG_FORMAT};
 
@@ -25,13 +27,14 @@ pub struct Program {
     pub name: &'static str,
     /// What it does, in one line.
     pub about: &'static str,
-    /// Its own settings; those of the log come with every program.
+    /// Its own settings; those of the log and of core dumps come with every program.
     pub variables: &'static [&'static Variable],
 }
 
 impl Program {
     /// Runs a service: reads its settings, starts log and runtime, and calls `run` with a token that is cancelled on
-    /// SIGTERM or Ctrl-C.
+    /// SIGTERM or Ctrl-C. When `run` finds out that a setting is wrong, that ends it as one that was wrong from the
+    /// beginning.
     pub fn main<S, E, F>(
         self,
         read: impl FnOnce(&Environment) -> Result<S, Invalid>,
@@ -39,7 +42,7 @@ impl Program {
     ) -> ExitCode
     where
         F: Future<Output = Result<(), E>>,
-        E: std::fmt::Display,
+        E: std::fmt::Display + AsRef<dyn Error + Send + Sync>,
     {
         match std::env::args().nth(1).as_deref() {
             None => {}
@@ -50,6 +53,7 @@ impl Program {
             Some(other) => return self.misconfigured(&format!("there is no argument {other}; see --help")),
         }
         let settings = Environment::of_process().and_then(|environment| {
+            core_dumps::turn_off_unless_wanted(&environment)?;
             telemetry::start_log(&environment)?;
             read(&environment)
         });
@@ -65,7 +69,7 @@ impl Program {
     fn on_runtime<S, E, F>(self, settings: S, run: impl FnOnce(S, CancellationToken) -> F) -> ExitCode
     where
         F: Future<Output = Result<(), E>>,
-        E: std::fmt::Display,
+        E: std::fmt::Display + AsRef<dyn Error + Send + Sync>,
     {
         let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
             Ok(runtime) => runtime,
@@ -76,6 +80,7 @@ impl Program {
             tokio::select! {
                 ended = run(settings, shutdown.clone()) => match ended {
                     Ok(()) => ExitCode::SUCCESS,
+                    Err(fault) if fault.as_ref().is::<Invalid>() => self.misconfigured(&fault.to_string()),
                     Err(fault) => self.failed(&fault),
                 },
                 // Never ends before `run` does.
@@ -86,7 +91,7 @@ impl Program {
 
     fn help(self) -> String {
         let mut variables = self.variables.to_vec();
-        variables.extend([&LOG, &LOG_FORMAT]);
+        variables.extend([&LOG, &LOG_FORMAT, &CORE_DUMPS]);
         format!(
             "{}: {}\n\nUsage: {} [--help | --version]\n\n{}",
             self.name,

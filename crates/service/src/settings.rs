@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use zeroize::Zeroizing;
 
 /// One setting: what `--help` says of it, and how it is read.
 #[derive(Debug)]
@@ -18,9 +19,9 @@ pub struct Variable {
     pub meaning: &'static str,
 }
 
-/// The variables of a process, read once.
+/// The variables of a process, read once. Some are secrets, so all are wiped from memory with the value.
 #[derive(Clone, Default)]
-pub struct Environment(HashMap<String, String>);
+pub struct Environment(HashMap<String, Zeroizing<String>>);
 
 /// A setting that cannot be used: one line that names the variable and the fix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,10 +35,11 @@ impl Environment {
     /// The environment of this process. For each `NAME_FILE` whose `NAME` is not set, `NAME` is the content of that
     /// file, as container platforms hand secrets over.
     pub fn of_process() -> Result<Self, Invalid> {
-        let mut variables: HashMap<String, String> = std::env::vars().collect();
+        let mut variables: HashMap<String, Zeroizing<String>> =
+            std::env::vars().map(|(name, value)| (name, Zeroizing::new(value))).collect();
         let files: Vec<(String, String)> = variables
             .iter()
-            .filter_map(|(name, path)| Some((name.strip_suffix("_FILE")?.to_owned(), path.clone())))
+            .filter_map(|(name, path)| Some((name.strip_suffix("_FILE")?.to_owned(), path.to_string())))
             .filter(|(name, _)| is_ours(name) && !variables.contains_key(name))
             .collect();
         for (name, path) in files {
@@ -45,14 +47,16 @@ impl Environment {
                 variable: format!("{name}_FILE"),
                 fault: format!("names {path}, which cannot be read: {fault}"),
             })?;
-            variables.insert(name, content.trim_end().to_owned());
+            let content = Zeroizing::new(content);
+            variables.insert(name, Zeroizing::new(content.trim_end().to_owned()));
         }
         Ok(Self(variables))
     }
 
     /// An environment of these variables only.
     pub fn of<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        Self(variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), Zeroizing::new(value.to_owned()));
+        Self(variables.into_iter().map(owned).collect())
     }
 
     /// A setting as `parse` reads it.
@@ -61,7 +65,7 @@ impl Environment {
         variable: &Variable,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Result<T, Invalid> {
-        let value = self.0.get(variable.name).map(String::as_str).filter(|value| !value.is_empty());
+        let value = self.0.get(variable.name).map(|value| value.as_str()).filter(|value| !value.is_empty());
         let Some(value) = value.or(variable.default) else {
             return Err(variable.invalid(format!("is not set; set it to: {}", variable.meaning)));
         };
@@ -70,7 +74,7 @@ impl Environment {
 
     /// A setting that may be missing.
     pub fn optional(&self, variable: &Variable) -> Option<String> {
-        self.0.get(variable.name).filter(|value| !value.is_empty()).cloned()
+        self.0.get(variable.name).filter(|value| !value.is_empty()).map(|value| value.to_string())
     }
 }
 

@@ -31,7 +31,8 @@ const SIZES: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 
 /// Starts the log, on standard error.
 pub fn start_log(environment: &Environment) -> Result<(), Invalid> {
     // Client libraries log each lost connection on their own; ours tells it once, as one change of state.
-    let quiet = "lapin=off,deadpool.postgres=error,actix_server=warn";
+    // `tokio_postgres` would write the parameters of each statement, which are people's mail.
+    let quiet = "lapin=off,deadpool.postgres=error,actix_server=warn,tokio_postgres=info";
     let filter = environment.read(&LOG, |text| EnvFilter::try_new(format!("{text},{quiet}")))?;
     let json = environment.read(&LOG_FORMAT, |text| match text {
         "text" => Ok(false),

@@ -18,6 +18,7 @@ pub mod partitions;
 mod pool;
 pub mod providers;
 pub mod seal;
+pub mod sealed;
 pub mod suppressions;
 pub mod tenants;
 mod watch;

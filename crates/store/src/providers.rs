@@ -11,7 +11,11 @@ use uuid::Uuid;
 
 use crate::audit::{self, Entry};
 use crate::seal::Place;
+use crate::sealed::seal;
 use crate::{Error, Keyring, Store};
+
+/// Characters of a secret that are shown.
+const SHOWN: usize = 4;
 
 /// The only provider so far.
 pub const MAILJET: &str = "mailjet";
@@ -65,6 +69,15 @@ pub struct NewProvider {
     pub api_secret: SecretString,
 }
 
+/// The last characters, of secrets that are long enough not to be given away by them.
+pub fn masked(secret: &SecretString) -> String {
+    let secret = secret.expose_secret();
+    let count = secret.chars().count();
+    let shown = if count >= 2 * SHOWN { SHOWN } else { 0 };
+    let tail: String = secret.chars().skip(count - shown).collect();
+    format!("****{tail}")
+}
+
 fn place(tenant: TenantId, column: &'static str) -> Place<'static> {
     Place { tenant, table: "providers", column, row: MAILJET }
 }
@@ -77,13 +90,8 @@ pub async fn put(
     new: &NewProvider,
     by: Actor,
 ) -> Result<(), Error> {
-    let seal = |column, secret: &SecretString| -> Result<Vec<u8>, Error> {
-        let mut nonce = [0; 24];
-        getrandom::fill(&mut nonce).map_err(|fault| Error::Unavailable(Box::new(fault)))?;
-        Ok(ring.seal(place(tenant, column), secret.expose_secret().as_bytes(), nonce)?)
-    };
-    let key = seal("api_key_sealed", &new.api_key)?;
-    let secret = seal("api_secret_sealed", &new.api_secret)?;
+    let key = seal(ring, place(tenant, "api_key_sealed"), &new.api_key)?;
+    let secret = seal(ring, place(tenant, "api_secret_sealed"), &new.api_secret)?;
     let mut client = store.client().await?;
     let transaction = client.transaction().await?;
     transaction
@@ -153,4 +161,15 @@ pub async fn delete(store: &Store, tenant: TenantId, by: Actor) -> Result<bool, 
 
 fn entry(tenant: TenantId, actor: Actor, action: Action) -> Entry<'static> {
     Entry { tenant, actor, action, subject: MAILJET, detail: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_show_little() {
+        assert_eq!(masked(&"0123456789abcdef".into()), "****cdef");
+        assert_eq!(masked(&"short".into()), "****");
+    }
 }

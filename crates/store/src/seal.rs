@@ -81,6 +81,21 @@ impl Keyring {
         Ok(Self { keys })
     }
 
+    /// The ids of the keys, in order.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|(id, _)| id.as_str())
+    }
+
+    /// The id of the key that seals.
+    pub(crate) fn first(&self) -> &str {
+        self.ids().next().unwrap_or_default()
+    }
+
+    /// Whether the record says that the first key sealed it.
+    pub(crate) fn is_first(&self, record: &[u8]) -> bool {
+        split(record).is_some_and(|(id, ..)| id == self.first())
+    }
+
     /// Seals `secret` for `place` under the first key.
     pub fn seal(&self, place: Place<'_>, secret: &[u8], nonce: [u8; NONCE]) -> Result<Vec<u8>, Unsealable> {
         let (id, cipher) = self.keys.first().ok_or_else(|| Unsealable::MissingKey(String::new()))?;

@@ -8,10 +8,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Ready when all queues are consumed and the database is there. Mailjet's absence is no reason to be unready:
-/// messages are taken on all the same, and wait.
+/// messages are taken on all the same, and wait. A ring that lacks keys, found out after the start, makes unready but
+/// stops no work: most tenants' secrets may open.
 pub(crate) fn readiness(
     consumers: [watch::Receiver<State>; 3],
-    database: watch::Receiver<Option<String>>,
+    (database, keys): (watch::Receiver<Option<String>>, watch::Receiver<Option<String>>),
     shutdown: CancellationToken,
 ) -> Readiness {
     let broker = move || {
@@ -19,10 +20,12 @@ pub(crate) fn readiness(
         states.into_iter().find(|state| matches!(state, State::Down(_))).map(|state| state.to_string())
     };
     let database = move || database.borrow().clone();
+    let keys = move || keys.borrow().clone();
     let ending = move || shutdown.is_cancelled().then(|| "shutting down".to_owned());
     Readiness::new(vec![
         Check { name: "rabbitmq", required: true, fault: Arc::new(broker) },
         Check { name: "postgres", required: true, fault: Arc::new(database) },
+        Check { name: "encryption_keys", required: true, fault: Arc::new(keys) },
         Check { name: "process", required: true, fault: Arc::new(ending) },
     ])
 }

@@ -18,9 +18,10 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use broker::{ConsumerSettings, Publisher, PublisherSettings, Queue, State, consumer};
+use service::shared::ENCRYPTION_KEYS;
 use service::tasks::keep_running;
 use service::{ops, telemetry};
-use store::Store;
+use store::{Store, sealed};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -39,6 +40,10 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     let stop_background = CancellationToken::new();
     let store =
         Store::new(settings.database.clone(), settings.database_connections).context("DATABASE_URL")?;
+    let keyring = Arc::new(settings.keyring.clone());
+    let keys = sealed::guard(&store, &keyring, &background, stop_background.clone())
+        .await
+        .map_err(|lacking| ENCRYPTION_KEYS.invalid(lacking.to_string()))?;
     let database = store::watch(store.clone(), &background, stop_background.clone());
     let dead_letters = Publisher::start(
         settings.broker.clone(),
@@ -54,7 +59,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     let consumers = consume(&settings, &sender, &dead_letters, (&work, &shutdown));
     look_after(&sender, &store, (&work, &shutdown), (&background, &stop_background));
     background.spawn(telemetry::keep_up(metrics.clone(), stop_background.clone()));
-    let ops = ops::Ops { readiness: health::readiness(consumers, database, shutdown.clone()), metrics };
+    let ops =
+        ops::Ops { readiness: health::readiness(consumers, (database, keys), shutdown.clone()), metrics };
     tracing::info!(%address, "working");
     let serving = async {
         let served = ops::serve(listener, ops, stop_background.clone()).await;

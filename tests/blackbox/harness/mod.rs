@@ -4,6 +4,7 @@ pub(crate) mod cli;
 pub(crate) mod database;
 pub(crate) mod events;
 pub(crate) mod http;
+pub(crate) mod leak;
 pub(crate) mod ledger;
 pub(crate) mod ports;
 pub(crate) mod process;

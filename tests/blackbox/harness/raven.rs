@@ -1,6 +1,6 @@
 //! One installation of Raven for one test: its own database and vhost, its own processes, its own Mailjet.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{
     Mutex,
     atomic::{AtomicU32, Ordering},
@@ -41,6 +41,8 @@ pub(crate) struct Proxies {
 pub(crate) struct Raven {
     pub(crate) ingest: Process,
     pub(crate) workers: Vec<Process>,
+    /// Where these tell how they are.
+    pub(crate) worker_urls: Vec<Url>,
     /// Further ingests, which answer at addresses of their own.
     pub(crate) ingests: Vec<Process>,
     pub(crate) sim: Sim,
@@ -105,6 +107,7 @@ impl Raven {
         let this = Self {
             ingest,
             workers: Vec::new(),
+            worker_urls: Vec::new(),
             ingests: Vec::new(),
             sim,
             proxies,
@@ -129,12 +132,53 @@ impl Raven {
 
     /// The same, with these settings besides those of every test.
     pub(crate) async fn start_worker_with(&mut self, more: &[(&'static str, &str)]) {
-        let (url, mut variables) = self.elsewhere();
-        variables.retain(|(name, _)| more.iter().all(|(other, _)| other != name));
-        variables.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        let url = self.launch_worker(more);
+        ready(&url).await;
+    }
+
+    /// The same, without waiting; answers where it tells how it is.
+    pub(crate) fn launch_worker(&mut self, more: &[(&'static str, &str)]) -> Url {
+        let (url, variables) = self.elsewhere_with(more);
         let name = format!("worker-{}", self.workers.len() + 1);
         self.workers.push(Process::start("raven-worker", &name, &self.folder, &variables));
-        ready(&url).await;
+        self.worker_urls.push(url.clone());
+        url
+    }
+
+    /// Runs a service with these settings besides those of every test, until it ends by itself.
+    pub(crate) async fn run_service(&self, program: &str, more: &[(&'static str, &str)]) -> Ended {
+        let (_, variables) = self.elsewhere_with(more);
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        cli::run_program(program, &variables, &[], "").await
+    }
+
+    /// Has what is started from now on, the command line too, use this ring of keys.
+    pub(crate) fn use_keys(&mut self, ring: &str) {
+        for (_, key) in ring.split(',').filter_map(|entry| entry.split_once(':')) {
+            self.guard(key);
+        }
+        ring.clone_into(&mut self.encryption_keys);
+        for (name, value) in &mut self.ingest_settings {
+            if *name == "RAVEN_ENCRYPTION_KEYS" {
+                ring.clone_into(value);
+            }
+        }
+    }
+
+    /// The ring of keys in use.
+    pub(crate) fn keys(&self) -> &str {
+        &self.encryption_keys
+    }
+
+    /// Everything that must not stand in any log.
+    pub(crate) fn guarded(&self) -> Vec<String> {
+        self.secrets.lock().expect("a lock that nobody poisons").clone()
+    }
+
+    /// Where logs are.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Starts one more ingest, and answers where.
@@ -156,6 +200,14 @@ impl Raven {
         (url, variables)
     }
 
+    /// The same, with these settings besides.
+    fn elsewhere_with(&self, more: &[(&'static str, &str)]) -> (Url, Vec<(&'static str, String)>) {
+        let (url, mut variables) = self.elsewhere();
+        variables.retain(|(name, _)| more.iter().all(|(other, _)| other != name));
+        variables.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        (url, variables)
+    }
+
     /// Ends ingest in order, and starts it again at the same address.
     pub(crate) async fn restart_ingest(&mut self) {
         assert!(self.ingest.terminate().await.success());
@@ -165,13 +217,26 @@ impl Raven {
 
     /// Runs the command line against this installation, past the proxies.
     pub(crate) async fn cli(&self, arguments: &[&str], input: &str) -> Ended {
-        let (database, broker) = (self.database.url(), self.vhost.url());
-        let variables = [
-            ("DATABASE_URL", database.as_str()),
-            ("AMQP_URL", broker.as_str()),
-            ("RAVEN_ENCRYPTION_KEYS", self.encryption_keys.as_str()),
-        ];
+        self.cli_with(&[], arguments, input).await
+    }
+
+    /// The same, with these settings in place of its own.
+    pub(crate) async fn cli_with(&self, more: &[(&str, &str)], arguments: &[&str], input: &str) -> Ended {
+        let own = self.cli_variables();
+        let mut variables: Vec<(&str, &str)> =
+            own.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        variables.retain(|(name, _)| more.iter().all(|(other, _)| other != name));
+        variables.extend_from_slice(more);
         cli::run(&variables, arguments, input).await
+    }
+
+    /// The settings of the command line.
+    pub(crate) fn cli_variables(&self) -> [(&'static str, String); 3] {
+        [
+            ("DATABASE_URL", self.database.url().into()),
+            ("AMQP_URL", self.vhost.url().into()),
+            ("RAVEN_ENCRYPTION_KEYS", self.encryption_keys.clone()),
+        ]
     }
 
     /// A new tenant with an account at the stand-in, which tells it all events in groups.

@@ -8,6 +8,7 @@ use store::{Store, api_keys};
 
 use super::require;
 use crate::args::{self, Key};
+use crate::failure::Failure;
 use crate::output::Output;
 
 /// Tries to find an id that is not taken; even with a million keys, two in a row are hardly ever needed.
@@ -70,6 +71,8 @@ async fn list(store: &Store, tenant: TenantId, output: Output) -> anyhow::Result
 async fn revoke(store: &Store, key: KeyId, output: Output) -> anyhow::Result<()> {
     let revoked =
         api_keys::revoke(store, None, key, Actor::Operator).await.context("the key was not revoked")?;
-    anyhow::ensure!(revoked, "there is no key {key} that is not revoked already");
+    if !revoked {
+        return Err(Failure::NoSuchThing(format!("there is no key {key} that is not revoked already")).into());
+    }
     output.one(&json!({ "data": [{ "keyId": key.to_string(), "revoked": true }] }))
 }

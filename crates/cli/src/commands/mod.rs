@@ -1,6 +1,9 @@
 //! What each command does.
 
+mod audit;
+mod completions;
 mod dead_letter;
+mod encryption;
 mod events;
 mod key;
 mod provider;
@@ -10,10 +13,11 @@ use anyhow::Context as _;
 use domain::TenantId;
 use serde_json::json;
 use service::Environment;
-use service::shared::DATABASE_URL;
-use store::{DatabaseUrl, Store, migrate};
+use service::shared::{DATABASE_URL, ENCRYPTION_KEYS};
+use store::{DatabaseUrl, Keyring, Store, migrate, sealed};
 
 use crate::args::{Arguments, Command};
+use crate::failure::Failure;
 use crate::output::Output;
 
 pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyhow::Result<()> {
@@ -24,6 +28,11 @@ pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyh
         Command::Key(command) => key::run(command, &open(environment)?, output).await,
         Command::Events(command) => events::run(command, &open(environment)?, output).await,
         Command::Provider(command) => provider::run(command, &open(environment)?, environment, output).await,
+        Command::Encryption(command) => {
+            encryption::run(command, &open(environment)?, environment, output).await
+        }
+        Command::Audit(command) => audit::run(command, &open(environment)?, output).await,
+        Command::Completions(wanted) => completions::run(&wanted, output),
         Command::DeadLetter(command) => dead_letter::run(command, environment, output).await,
     }
 }
@@ -41,9 +50,17 @@ async fn migrate(store: &Store, output: Output) -> anyhow::Result<()> {
     output.one(&json!({ "applied": names }))
 }
 
+/// The ring of keys, for commands that need it: refused where the database holds a secret that it could not open.
+async fn keyring(environment: &Environment, store: &Store) -> anyhow::Result<Keyring> {
+    let keyring = environment.read(&ENCRYPTION_KEYS, Keyring::parse)?;
+    if let Some(lacking) = sealed::lacking(store, &keyring).await.context("the keys were not compared")? {
+        return Err(ENCRYPTION_KEYS.invalid(lacking.to_string()).into());
+    }
+    Ok(keyring)
+}
+
 /// Fails with a clear line when there is no such tenant.
 async fn require(store: &Store, tenant: TenantId) -> anyhow::Result<()> {
     let exists = store::tenants::exists(store, tenant).await.context("the tenant was not looked up")?;
-    anyhow::ensure!(exists, "there is no tenant {tenant}");
-    Ok(())
+    if exists { Ok(()) } else { Err(Failure::NoSuchThing(format!("there is no tenant {tenant}")).into()) }
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::key;
 use crate::args::Tenant;
+use crate::failure::Failure;
 use crate::output::Output;
 
 pub(super) async fn run(command: Tenant, store: &Store, output: Output) -> anyhow::Result<()> {
@@ -19,7 +20,11 @@ pub(super) async fn run(command: Tenant, store: &Store, output: Output) -> anyho
 }
 
 async fn create(store: &Store, name: &str, output: Output) -> anyhow::Result<()> {
-    anyhow::ensure!(!name.trim().is_empty(), "the tenant's name is empty");
+    if name.trim().is_empty() || name.chars().any(char::is_control) {
+        return Err(
+            Failure::Arguments("the tenant's name is empty or holds a control character".to_owned()).into()
+        );
+    }
     let id = TenantId(Uuid::now_v7());
     tenants::create(store, id, name, Actor::Operator).await.context("the tenant was not created")?;
     let key = key::make(store, id, false, Scope::Manage).await?;

@@ -5,19 +5,15 @@ use actix_web::{HttpRequest, HttpResponse};
 use domain::Mailbox;
 use domain::api_key::Scope;
 use jiff::Timestamp;
-use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use store::providers::{self, MAILJET, NewProvider, Provider};
+use store::providers::{self, MAILJET, NewProvider, Provider, masked};
 use store::{Keyring, Store};
 
 use crate::auth::caller;
 use crate::body;
 use crate::database::ask;
 use crate::problem::{Code, Fault, Problem};
-
-/// Characters of a secret that are shown.
-const SHOWN: usize = 4;
 
 /// An account as it is answered.
 #[derive(Debug, Serialize)]
@@ -37,20 +33,11 @@ impl From<Provider> for Account {
             provider: MAILJET,
             from_email: provider.from_email,
             from_name: provider.from_name,
-            api_key: mask(&provider.api_key),
-            api_secret: mask(&provider.api_secret),
+            api_key: masked(&provider.api_key),
+            api_secret: masked(&provider.api_secret),
             updated_at: provider.updated_at,
         }
     }
-}
-
-/// The last characters, of secrets that are long enough not to be given away by them.
-fn mask(secret: &SecretString) -> String {
-    let secret = secret.expose_secret();
-    let count = secret.chars().count();
-    let shown = if count >= 2 * SHOWN { SHOWN } else { 0 };
-    let tail: String = secret.chars().skip(count - shown).collect();
-    format!("****{tail}")
 }
 
 fn known(provider: &str) -> Result<(), Problem> {
@@ -161,6 +148,7 @@ fn text(
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
     use serde_json::json;
 
     use super::*;
@@ -181,11 +169,5 @@ mod tests {
         let faults = parse(json!({"from_email": "a@b.co", "api_key": "", "secret": "s"})).unwrap_err();
         let pointers: Vec<&str> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
         assert_eq!(pointers, ["/api_key", "/api_secret", "/secret"]);
-    }
-
-    #[test]
-    fn masks_show_little() {
-        assert_eq!(mask(&"0123456789abcdef".into()), "****cdef");
-        assert_eq!(mask(&"short".into()), "****");
     }
 }

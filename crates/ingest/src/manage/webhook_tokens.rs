@@ -17,8 +17,8 @@ use crate::database::ask;
 use crate::page::Page;
 use crate::problem::{Code, Problem};
 
-/// A new token: the only answer that ever shows it.
-#[derive(Debug, Serialize)]
+/// A new token: the only answer that ever shows it, which is why it has no debug form.
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NewToken {
     id: TokenId,

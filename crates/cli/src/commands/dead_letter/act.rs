@@ -6,7 +6,7 @@ use broker::BrokerUrl;
 use broker::dead_letters::{Choice, Outcome, walk};
 use serde_json::json;
 
-use super::check;
+use super::{check, no_such};
 use crate::args::Selection;
 use crate::output::{Output, note};
 
@@ -53,6 +53,5 @@ async fn act(
 
 fn conclude(outcome: Outcome, unknown: &[String]) -> anyhow::Result<()> {
     check(outcome, false)?;
-    anyhow::ensure!(unknown.is_empty(), "there is no dead letter {}", unknown.join(", "));
-    Ok(())
+    if unknown.is_empty() { Ok(()) } else { Err(no_such(&unknown.join(", ")).into()) }
 }

@@ -4,9 +4,9 @@ use broker::BrokerUrl;
 use broker::dead_letters::{Choice, walk};
 use serde_json::{Value, json};
 
-use super::{check, printable, summary};
+use super::{check, summary};
 use crate::args::Origin;
-use crate::output::{Output, note};
+use crate::output::{Output, note, printable};
 
 /// Characters of a reason that the table has room for.
 const REASON: usize = 72;

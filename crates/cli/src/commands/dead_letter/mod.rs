@@ -11,6 +11,7 @@ use service::Environment;
 use service::shared::AMQP_URL;
 
 use crate::args::DeadLetter;
+use crate::failure::Failure;
 use crate::output::{Output, note};
 
 pub(super) async fn run(
@@ -60,10 +61,6 @@ fn check(outcome: Outcome, stopped: bool) -> anyhow::Result<()> {
     }
 }
 
-/// Whoever wrote a letter does not get to steer the operator's terminal.
-fn printable(text: &str) -> String {
-    let safe = |char: char| !char.is_control() || char == '\n' || char == '\t';
-    text.chars()
-        .map(|char| if safe(char) { char.to_string() } else { char.escape_unicode().to_string() })
-        .collect()
+fn no_such(ids: &str) -> Failure {
+    Failure::NoSuchThing(format!("there is no dead letter {ids}"))
 }

@@ -11,8 +11,8 @@ use broker::{BrokerUrl, Queue};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::{check, printable, summary};
-use crate::output::{Output, note, print};
+use super::{check, no_such, summary};
+use crate::output::{Output, note, print, printable};
 
 /// Letters with one id that are shown. Each may have megabytes, and these differ in little.
 const MOST: usize = 10;
@@ -58,8 +58,7 @@ async fn find(url: &BrokerUrl, id: &str) -> anyhow::Result<Vec<Letter>> {
         note(&format!("{MOST} letters with this id; there may be more"))?;
     }
     check(outcome, stopped)?;
-    anyhow::ensure!(!letters.is_empty(), "there is no dead letter {id}");
-    Ok(letters)
+    if letters.is_empty() { Err(no_such(id).into()) } else { Ok(letters) }
 }
 
 /// A body, as it can be shown.

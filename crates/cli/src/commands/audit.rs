@@ -1,0 +1,40 @@
+//! `raven audit`.
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use store::Store;
+use store::audit::{self, EntryView, Filter};
+
+use super::require;
+use crate::args::Audit;
+use crate::output::{Output, note, printable};
+
+pub(super) async fn run(command: Audit, store: &Store, output: Output) -> anyhow::Result<()> {
+    let Audit::List { tenant, action, limit, before } = command;
+    require(store, tenant).await?;
+    // One more, to see whether there are more.
+    let (filter, most) = (Filter { action, before }, i64::from(limit) + 1);
+    let mut entries =
+        audit::list(store, tenant, filter, most).await.context("the audit log was not listed")?;
+    let room = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = entries.len() > room;
+    entries.truncate(room);
+    let rows: Vec<Value> = entries.iter().map(|entry| row(entry, output)).collect();
+    output.list(&rows, &["id", "createdAt", "actor", "action", "subject", "detail"])?;
+    match entries.last() {
+        Some(last) if more => note(&format!("there are more: --before {}", last.id)),
+        _ => Ok(()),
+    }
+}
+
+fn row(entry: &EntryView, output: Output) -> Value {
+    let text = |text: &str| if output.json { text.to_owned() } else { printable(text).replace('\n', " ") };
+    json!({
+        "id": entry.id,
+        "createdAt": entry.created_at,
+        "actor": entry.actor,
+        "action": entry.action,
+        "subject": text(&entry.subject),
+        "detail": entry.detail.as_deref().map(text),
+    })
+}

@@ -18,6 +18,8 @@ const SETTINGS: &str = "Settings (environment; NAME_FILE names a file that holds
 
 Exit codes: 0 done, 1 failed, 2 wrong arguments or settings.";
 
+const KEY_CREATE: &str = "Example: raven key create --tenant ID --scope send --name 'Shop, live'";
+
 /// Operates an installation of Raven.
 #[derive(Debug, Parser)]
 #[command(name = "raven", version, after_help = SETTINGS, arg_required_else_help = true)]
@@ -66,6 +68,7 @@ pub(crate) enum Tenant {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Key {
     /// Create an API key, which is shown this once.
+    #[command(after_help = KEY_CREATE)]
     Create {
         /// The tenant's id.
         #[arg(long)]
@@ -76,8 +79,11 @@ pub(crate) enum Key {
         /// What the key covers: sending and reading, or everything.
         #[arg(long, value_enum, default_value_t = Scope::Manage)]
         scope: Scope,
+        /// What people call the key.
+        #[arg(long)]
+        name: Option<String>,
     },
-    /// List a tenant's keys, without their secrets.
+    /// List a tenant's keys, newest first, without their secrets.
     List {
         /// The tenant's id.
         #[arg(long)]

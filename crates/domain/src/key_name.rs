@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn names_are_trimmed_and_blank_ones_are_none() {
-        let read = |text| KeyName::read(text).map(|name| name.map(|name| name.to_string()));
+        let read = |text: &str| KeyName::read(text).map(|name| name.map(|name| name.to_string()));
         assert_eq!(read(" Shop, live "), Ok(Some("Shop, live".to_owned())));
         assert_eq!((read(""), read("  ")), (Ok(None), Ok(None)));
         assert_eq!(read(&"é".repeat(100)), Ok(Some("é".repeat(100))));

@@ -14,16 +14,18 @@ use store::{Keyring, Store};
 use crate::body::Budget;
 use crate::directory::Directory;
 use crate::door::{Outlet, Replays};
+use crate::limits::Limits;
 use crate::metering::Meter;
 use crate::problem::{Code, Problem};
 use crate::resource::at;
-use crate::{door, manage, metering, openapi, read};
+use crate::{door, limits, manage, metering, openapi, read};
 
 /// What handlers are given, each only what it asks for.
 #[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) ops: Ops,
     pub(crate) directory: Directory,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) replays: Arc<Replays>,
     pub(crate) publisher: Publisher,
     pub(crate) outlet: Arc<Outlet>,
@@ -48,6 +50,7 @@ pub(crate) fn build(
 > {
     App::new()
         .app_data(Data::new(parts.directory))
+        .app_data(Data::from(parts.limits))
         .app_data(Data::from(parts.replays))
         .app_data(Data::new(parts.publisher))
         .app_data(Data::from(parts.outlet))
@@ -57,6 +60,7 @@ pub(crate) fn build(
         .app_data(Data::new(parts.provisioner))
         .app_data(Data::from(parts.public_url))
         .app_data(Meter::of("none"))
+        .wrap(middleware::from_fn(limits::tell))
         .wrap(middleware::from_fn(metering::count))
         .configure(api)
         .configure(ops::routes(&parts.ops))

@@ -1,12 +1,16 @@
-//! Who is calling.
+//! Who is calling, and whether they call too often.
+
+use std::time::Instant;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::Data;
 use domain::api_key::{ApiKey, KeyId, Scope};
 use domain::{Actor, TenantId};
+use store::directory::KeyRecord;
 
-use crate::directory::Directory;
+use crate::directory::{Directory, Verdict};
+use crate::limits::{self, Class, Limits, Standing};
 use crate::problem::{Code, Problem};
 
 /// The tenant whose key came with a request, and what that key covers.
@@ -19,20 +23,30 @@ pub(crate) struct Caller {
     pub(crate) test: bool,
 }
 
-/// Finds the caller by `X-Raven-Key` or `Authorization: Bearer`, and checks that the key covers `needed`.
+/// Finds the caller by `X-Raven-Key` or `Authorization: Bearer`, counts the request, and checks that the key covers
+/// `needed`.
 pub(crate) async fn caller(request: &HttpRequest, needed: Scope) -> Result<Caller, Problem> {
-    let refused = || {
-        let detail = "Send a valid API key in X-Raven-Key, or in Authorization as a Bearer token.";
-        Problem::new(Code::Unauthorized, detail)
-    };
-    let presented = presented(request).ok_or_else(refused)?;
-    let key = ApiKey::parse(presented).map_err(|_| refused())?;
-    let directory = request.app_data::<Data<Directory>>().ok_or_else(refused)?;
-    let record = directory.key(&key).await?.ok_or_else(refused)?;
+    let record = authenticate(request).await?;
+    let caller = Caller { tenant: record.tenant, key: record.id, test: record.test };
+    count(request, caller, Class::Requests, 1)?;
     if needed == Scope::Manage && record.scope != Scope::Manage {
         return Err(Problem::new(Code::Forbidden, "This needs a key of scope manage."));
     }
-    Ok(Caller { tenant: record.tenant, key: record.id, test: record.test })
+    Ok(caller)
+}
+
+/// Finds the caller who sends, and counts a message. Every key covers sending.
+pub(crate) async fn sender(request: &HttpRequest) -> Result<Caller, Problem> {
+    let record = authenticate(request).await?;
+    let caller = Caller { tenant: record.tenant, key: record.id, test: record.test };
+    count(request, caller, Class::Sends, 1)?;
+    Ok(caller)
+}
+
+/// Counts the messages of a request beyond the first.
+pub(crate) fn count_more(request: &HttpRequest, caller: Caller, messages: usize) -> Result<(), Problem> {
+    let more = u32::try_from(messages.saturating_sub(1)).unwrap_or(u32::MAX);
+    if more == 0 { Ok(()) } else { count(request, caller, Class::Sends, more) }
 }
 
 impl Caller {
@@ -42,10 +56,84 @@ impl Caller {
     }
 }
 
+/// The record of the key that came with a request. A good key that this process knows is served whatever else comes from
+/// its address; where too much was refused already, nothing is looked up for others.
+async fn authenticate(request: &HttpRequest) -> Result<KeyRecord, Problem> {
+    let Some(directory) = request.app_data::<Data<Directory>>() else { return Err(refused(request)) };
+    let key = presented(request).and_then(|text| ApiKey::parse(text).ok());
+    let Some(key) = key else { return Err(refused(request)) };
+    match directory.known(&key) {
+        Verdict::Good(record) => Ok(record),
+        Verdict::Bad => Err(refused(request)),
+        Verdict::Unknown => {
+            let limits = request.app_data::<Data<Limits>>();
+            if let Some(standing) = limits.and_then(|limits| limits.distrusts(request, Instant::now())) {
+                return Err(distrusted(request, standing));
+            }
+            directory.key(&key).await?.ok_or_else(|| refused(request))
+        }
+    }
+}
+
 fn presented(request: &HttpRequest) -> Option<&str> {
     let header = |name: &str| request.headers().get(name)?.to_str().ok();
     header("x-raven-key").or_else(|| {
         let (scheme, token) = header(AUTHORIZATION.as_str())?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     })
+}
+
+/// There is no good key in the request. That is counted, for its address.
+fn refused(request: &HttpRequest) -> Problem {
+    let limits = request.app_data::<Data<Limits>>();
+    if let Some(standing) = limits.and_then(|limits| limits.failed(request, Instant::now())) {
+        return distrusted(request, standing);
+    }
+    let detail = "Send a valid API key in X-Raven-Key, or in Authorization as a Bearer token.";
+    Problem::new(Code::Unauthorized, detail)
+}
+
+fn distrusted(request: &HttpRequest, standing: Standing) -> Problem {
+    limits::keep(request, standing);
+    Problem::new(Code::RateLimited, "Too many requests without a valid API key came from this address.")
+}
+
+/// Counts what a caller asks for, which must not be too much.
+fn count(request: &HttpRequest, caller: Caller, class: Class, tokens: u32) -> Result<(), Problem> {
+    let Some(limits) = request.app_data::<Data<Limits>>() else { return Ok(()) };
+    let Some(standing) = limits.count(class, (caller.key, caller.tenant), tokens, Instant::now()) else {
+        return Ok(());
+    };
+    limits::keep(request, standing);
+    if standing.wait.is_none() {
+        return Ok(());
+    }
+    let detail = match class {
+        Class::Sends => {
+            "Too many messages are being sent. None of this request was accepted; see Retry-After."
+        }
+        Class::Requests => "Too many requests; see Retry-After.",
+    };
+    Err(Problem::new(Code::RateLimited, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{HeaderName, HeaderValue};
+    use actix_web::test::TestRequest;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_header_panics(bytes in vec(any::<u8>(), 0..80), bearer in any::<bool>(), scheme in "[Bb]earer ?") {
+            let bytes = if bearer { [scheme.as_bytes(), &bytes].concat() } else { bytes };
+            let name = if bearer { AUTHORIZATION } else { HeaderName::from_static("x-raven-key") };
+            let Ok(value) = HeaderValue::from_bytes(&bytes) else { return Ok(()) };
+            let request = TestRequest::default().insert_header((name, value)).to_http_request();
+            let _ = presented(&request).map(ApiKey::parse);
+        }
+    }
 }

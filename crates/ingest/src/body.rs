@@ -126,7 +126,11 @@ fn too_large(limit: usize) -> Problem {
 
 /// Reads a body as JSON.
 pub(crate) async fn json(request: &HttpRequest, payload: Payload, limit: usize) -> Result<Value, Problem> {
-    let body = read(request, payload, limit).await?;
-    serde_json::from_slice(&body)
+    parse(&read(request, payload, limit).await?)
+}
+
+/// What a body that was read says.
+pub(crate) fn parse(body: &[u8]) -> Result<Value, Problem> {
+    serde_json::from_slice(body)
         .map_err(|fault| Problem::new(Code::MalformedJson, format!("The body is not JSON: {fault}.")))
 }

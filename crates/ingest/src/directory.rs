@@ -2,11 +2,13 @@
 //!
 //! Filled on demand; a look at one row of the database each second tells whether anything changed, and then everything
 //! in here is read again. So a revocation takes effect within seconds, while Postgres is not asked for each request,
-//! and what is known goes on being served while Postgres is away.
+//! and what is known goes on being served while Postgres is away. What does not exist is remembered for some seconds, so
+//! that who asks for it again and again asks only this process.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod cache;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::TenantId;
@@ -16,17 +18,16 @@ use store::{Error, Store};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use self::cache::{Cache, Known};
 use crate::database::ask;
 use crate::problem::Problem;
 
 /// How often a change is looked for; with the reading that follows it stays well under the promised 5 s.
 const POLL: Duration = Duration::from_secs(1);
 /// Looks after which the use of keys is written down.
-const TOUCH_EVERY: u32 = 30;
+const TOUCH_EVERY: u32 = 10;
 /// How long one question to the database may take; a frozen one must not stop the following of changes for ever.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Entries of each kind. Only what exists in the database gets in, so this bounds memory, not attacks.
-const MOST: usize = 200_000;
 /// Entries that are looked up at once for requests.
 const LOOK_UPS: usize = 4;
 /// Entries that are read again in one query.
@@ -45,52 +46,14 @@ pub(crate) struct Directory {
     look_ups: Arc<Semaphore>,
 }
 
-struct Cache<K, V>(Mutex<Entries<K, V>>);
-
-struct Entries<K, V> {
-    map: HashMap<K, V>,
-    /// Counts refreshes: what was looked up before one must not be put in after it.
-    generation: u64,
-}
-
-impl<K: Copy + Eq + Hash, V: Clone> Cache<K, V> {
-    fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Entries { map: HashMap::new(), generation: 0 })))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Entries<K, V>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn get(&self, key: K) -> (Option<V>, u64) {
-        let entries = self.lock();
-        (entries.map.get(&key).cloned(), entries.generation)
-    }
-
-    fn put(&self, key: K, value: V, generation: u64) {
-        let mut entries = self.lock();
-        if entries.generation == generation {
-            if entries.map.len() >= MOST {
-                entries.map.clear();
-            }
-            entries.map.insert(key, value);
-        }
-    }
-
-    /// Begins a refresh: what has to be read again.
-    fn stale(&self) -> Vec<K> {
-        let mut entries = self.lock();
-        entries.generation += 1;
-        entries.map.keys().copied().collect()
-    }
-
-    fn replace(&self, asked: &[K], found: HashMap<K, V>) {
-        let mut entries = self.lock();
-        for key in asked {
-            entries.map.remove(key);
-        }
-        entries.map.extend(found);
-    }
+/// What this process can say of a key by itself.
+pub(crate) enum Verdict {
+    /// It is good.
+    Good(KeyRecord),
+    /// It is not.
+    Bad,
+    /// The database has to be asked.
+    Unknown,
 }
 
 impl Directory {
@@ -104,38 +67,50 @@ impl Directory {
         }
     }
 
+    /// What is known of a key without asking anyone.
+    pub(crate) fn known(&self, presented: &ApiKey) -> Verdict {
+        match self.keys.get(presented.id) {
+            Known::Here(record) => self.judge(presented, record).map_or(Verdict::Bad, Verdict::Good),
+            Known::Absent => Verdict::Bad,
+            Known::Nothing(_) => Verdict::Unknown,
+        }
+    }
+
     /// The record of a key, if it is good.
     pub(crate) async fn key(&self, presented: &ApiKey) -> Result<Option<KeyRecord>, Problem> {
-        let (known, generation) = self.keys.get(presented.id);
-        let record = if let Some(record) = known {
-            record
-        } else {
-            let Some(record) = ask(self.look_up(directory::keys(&self.store, &[presented.id]))).await?.pop()
-            else {
-                return Ok(None);
-            };
-            self.keys.put(presented.id, record.clone(), generation);
-            record
+        let record = match self.keys.get(presented.id) {
+            Known::Here(record) => Some(record),
+            Known::Absent => None,
+            Known::Nothing(generation) => {
+                let record = ask(self.look_up(directory::keys(&self.store, &[presented.id]))).await?.pop();
+                self.keys.put(presented.id, record.clone(), generation);
+                record
+            }
         };
+        Ok(record.and_then(|record| self.judge(presented, record)))
+    }
+
+    /// The record, if the key that was presented is the whole of it; then it counts as used.
+    fn judge(&self, presented: &ApiKey, record: KeyRecord) -> Option<KeyRecord> {
         if record.hash != presented.hash() || record.test != presented.test {
-            return Ok(None);
+            return None;
         }
         self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(record.id);
-        Ok(Some(record))
+        Some(record)
     }
 
     /// The live webhook tokens of a tenant, if there is such a tenant.
     pub(crate) async fn tokens(&self, tenant: TenantId) -> Result<Option<Tokens>, Problem> {
-        let (known, generation) = self.tenants.get(tenant);
-        if known.is_some() {
-            return Ok(known);
+        match self.tenants.get(tenant) {
+            Known::Here(tokens) => Ok(Some(tokens)),
+            Known::Absent => Ok(None),
+            Known::Nothing(generation) => {
+                let found = ask(self.look_up(directory::tenants(&self.store, &[tenant]))).await?.pop();
+                let tokens = found.map(|record| Tokens::from(record.tokens));
+                self.tenants.put(tenant, tokens.clone(), generation);
+                Ok(tokens)
+            }
         }
-        let found = ask(self.look_up(directory::tenants(&self.store, &[tenant]))).await?.pop();
-        let tokens = found.map(|record| Tokens::from(record.tokens));
-        if let Some(tokens) = &tokens {
-            self.tenants.put(tenant, Arc::clone(tokens), generation);
-        }
-        Ok(tokens)
     }
 
     /// Asks the database for what is not known, a few at a time: strangers who make up ids must not take all connections.
@@ -198,32 +173,5 @@ async fn soon<T>(question: impl Future<Output = Result<T, Error>>) -> Result<T, 
     match tokio::time::timeout(PATIENCE, question).await {
         Ok(answer) => answer,
         Err(late) => Err(Error::Unavailable(Box::new(late))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_looked_up_before_a_refresh_does_not_get_in_after_it() {
-        let cache = Cache::<u8, &str>::new();
-        let (_, generation) = cache.get(1);
-        assert!(cache.stale().is_empty());
-        cache.put(1, "old", generation);
-        assert_eq!(cache.get(1).0, None);
-        let (_, generation) = cache.get(1);
-        cache.put(1, "new", generation);
-        assert_eq!(cache.get(1).0, Some("new"));
-    }
-
-    #[test]
-    fn what_is_gone_from_the_database_goes_from_the_cache() {
-        let cache = Cache::<u8, &str>::new();
-        cache.put(1, "a", 0);
-        cache.put(2, "b", 0);
-        let stale = cache.stale();
-        cache.replace(&stale, HashMap::from([(2, "c")]));
-        assert_eq!((cache.get(1).0, cache.get(2).0), (None, Some("c")));
     }
 }

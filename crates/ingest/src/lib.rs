@@ -13,12 +13,14 @@ mod database;
 mod directory;
 mod door;
 mod health;
+mod limits;
 mod manage;
 mod metering;
 mod openapi;
 mod page;
 mod problem;
 mod read;
+mod recent;
 mod refusals;
 mod resource;
 pub mod settings;
@@ -41,6 +43,7 @@ use tokio_util::task::TaskTracker;
 use crate::app::Parts;
 use crate::directory::Directory;
 use crate::door::{Outlet, Replays};
+use crate::limits::Limits;
 use crate::settings::Settings;
 
 /// Connections that one worker thread of the HTTP server holds open.
@@ -78,6 +81,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         ops: health::ops(publisher.state(), (database.clone(), keys), shutdown.clone(), metrics),
         replays: Arc::new(Replays::new(store.clone(), database)),
         directory,
+        limits: Arc::new(Limits::new(settings.limits)),
         budget: Arc::new(body::Budget::new()),
         outlet: Arc::new(Outlet::new(publisher.clone())),
         publisher,

@@ -11,6 +11,8 @@ use service::shared::{
 use service::{Environment, Invalid, Program, Variable};
 use store::{DatabaseUrl, Keyring};
 
+use crate::limits::settings::{self as limits, LimitSettings};
+
 const LISTEN: Variable =
     Variable { name: "RAVEN_LISTEN", default: Some("127.0.0.1:8080"), meaning: "address to listen on" };
 const PUBLIC_URL: Variable = Variable {
@@ -49,6 +51,12 @@ pub const PROGRAM: Program = Program {
         &DATABASE_CONNECTIONS,
         &PUBLISH_CHANNELS,
         &PUBLISH_TIMEOUT,
+        &limits::SENDS,
+        &limits::KEY_SENDS,
+        &limits::REQUESTS,
+        &limits::KEY_REQUESTS,
+        &limits::FAILURES,
+        &limits::TRUSTED_PROXIES,
         &SHUTDOWN_GRACE,
     ],
 };
@@ -74,6 +82,8 @@ pub struct Settings {
     pub publish_channels: usize,
     /// How long a confirm may take.
     pub publish_timeout: Duration,
+    /// How much of one caller is let through.
+    pub(crate) limits: LimitSettings,
     /// How long the end may take.
     pub shutdown_grace: Duration,
 }
@@ -101,6 +111,7 @@ impl Settings {
             database_connections: environment.read(&DATABASE_CONNECTIONS, count)?,
             publish_channels: environment.read(&PUBLISH_CHANNELS, count)?,
             publish_timeout: environment.read(&PUBLISH_TIMEOUT, duration)?,
+            limits: LimitSettings::read(environment)?,
             shutdown_grace: environment.read(&SHUTDOWN_GRACE, duration)?,
         })
     }

@@ -1,14 +1,37 @@
 //! Table `api_keys`.
 
+use deadpool_postgres::Transaction;
 use domain::api_key::{ApiKey, KeyId, Scope};
-use domain::{Action, Actor, TenantId};
+use domain::{Action, Actor, KeyName, TenantId};
 use jiff::Timestamp;
 
 use crate::audit::{self, Entry};
 use crate::{Error, Store};
 
-/// The constraint that tells a key id that is taken.
-pub const TAKEN: &str = "api_keys_pkey";
+/// Keys that a tenant may have at once.
+pub const MOST_LIVE: i64 = 100;
+/// Tries to find an id that is not taken; even with a million keys, two in a row are hardly ever needed.
+const TRIES: usize = 8;
+
+/// A key to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct NewKey<'a> {
+    /// What it may be used for.
+    pub scope: Scope,
+    /// Whether its mail stays in the sandbox.
+    pub test: bool,
+    /// What people call it.
+    pub name: Option<&'a KeyName>,
+}
+
+/// A key that was made.
+#[derive(Debug)]
+pub struct Created {
+    /// The key, whose secret is stored nowhere.
+    pub key: ApiKey,
+    /// Since when it exists.
+    pub created_at: Timestamp,
+}
 
 /// What is known of a key, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +42,8 @@ pub struct KeyInfo {
     pub scope: Scope,
     /// Whether its mail stays in the sandbox.
     pub test: bool,
+    /// What people call it.
+    pub name: Option<String>,
     /// Since when it exists.
     pub created_at: Timestamp,
     /// When it was last used, within a minute.
@@ -27,39 +52,85 @@ pub struct KeyInfo {
     pub revoked_at: Option<Timestamp>,
 }
 
-/// Stores the hash of a new key; answers when.
+/// A place in the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// When the key there was created.
+    pub created_at: Timestamp,
+    /// The key there.
+    pub id: KeyId,
+}
+
+/// Makes a key of random bytes and stores its hash; nothing, if the tenant has [`MOST_LIVE`] already.
 pub async fn create(
     store: &Store,
     tenant: TenantId,
-    key: &ApiKey,
-    scope: Scope,
+    new: NewKey<'_>,
     by: Actor,
-) -> Result<Timestamp, Error> {
+) -> Result<Option<Created>, Error> {
     let mut client = store.client().await?;
     let transaction = client.transaction().await?;
-    let id = key.id.to_string();
-    let row = transaction
-        .query_one(
-            "insert into api_keys (key_id, tenant_id, secret_hash, scope, test) values ($1, $2, $3, $4, $5)
-             returning created_at",
-            &[&id, &tenant.0, &&key.hash().0[..], &scope.as_str(), &key.test],
-        )
-        .await?;
-    let detail = format!("scope {}{}", scope.as_str(), if key.test { ", test" } else { "" });
+    // Two requests at once must not both find room. Rows that only refer to the tenant go on being written.
+    transaction.execute("select 1 from tenants where id = $1 for no key update", &[&tenant.0]).await?;
+    let live: i64 = transaction
+        .query_one("select count(*) from api_keys where tenant_id = $1 and revoked_at is null", &[&tenant.0])
+        .await?
+        .get(0);
+    if live >= MOST_LIVE {
+        return Ok(None);
+    }
+    let created = insert(&transaction, tenant, new).await?;
+    let detail = format!("scope {}{}", new.scope.as_str(), if new.test { ", test" } else { "" });
+    let id = created.key.id.to_string();
     let entry = Entry { tenant, actor: by, action: Action::KeyCreated, subject: &id, detail: Some(&detail) };
     audit::record(&transaction, entry).await?;
     transaction.commit().await?;
-    Ok(row.get("created_at"))
+    Ok(Some(created))
 }
 
-/// The keys of a tenant, oldest first.
-pub async fn list(store: &Store, tenant: TenantId) -> Result<Vec<KeyInfo>, Error> {
+/// Inserts a key under an id that nobody has.
+async fn insert(transaction: &Transaction<'_>, tenant: TenantId, new: NewKey<'_>) -> Result<Created, Error> {
+    let name = new.name.map(KeyName::as_str);
+    for _ in 0..TRIES {
+        let (mut id, mut secret) = ([0; 4], [0; 20]);
+        getrandom::fill(&mut id).and_then(|()| getrandom::fill(&mut secret)).map_err(no_randomness)?;
+        let key = ApiKey::from_random(u32::from_be_bytes(id), new.test, secret);
+        let (scope, hash) = (new.scope.as_str(), key.hash());
+        let row = transaction
+            .query_opt(
+                "insert into api_keys (key_id, tenant_id, secret_hash, scope, test, name)
+                 values ($1, $2, $3, $4, $5, $6)
+                 on conflict on constraint api_keys_pkey do nothing returning created_at",
+                &[&key.id.to_string(), &tenant.0, &&hash.0[..], &scope, &new.test, &name],
+            )
+            .await?;
+        if let Some(row) = row {
+            return Ok(Created { key, created_at: row.get("created_at") });
+        }
+    }
+    Err(Error::Constraint("api_keys_pkey".to_owned()))
+}
+
+fn no_randomness(fault: getrandom::Error) -> Error {
+    Error::Unavailable(Box::new(fault))
+}
+
+/// Up to `limit` keys of a tenant beyond a place, newest first, revoked ones among them. `api_keys_tenant_idx` finds the
+/// tenant's, which are few.
+pub async fn list(
+    store: &Store,
+    tenant: TenantId,
+    after: Option<Place>,
+    limit: i64,
+) -> Result<Vec<KeyInfo>, Error> {
     let client = store.client().await?;
+    let (before, id) = (after.map(|place| place.created_at), after.map(|place| place.id.to_string()));
     let rows = client
         .query(
-            "select key_id, scope, test, created_at, last_used_at, revoked_at
-             from api_keys where tenant_id = $1 order by created_at, key_id",
-            &[&tenant.0],
+            "select key_id, scope, test, name, created_at, last_used_at, revoked_at from api_keys
+             where tenant_id = $1 and ($2::timestamptz is null or (created_at, key_id) < ($2, $3::text))
+             order by created_at desc, key_id desc limit $4",
+            &[&tenant.0, &before, &id, &limit],
         )
         .await?;
     rows.iter()
@@ -69,6 +140,7 @@ pub async fn list(store: &Store, tenant: TenantId) -> Result<Vec<KeyInfo>, Error
                 id: row.get::<_, &str>("key_id").parse().map_err(unreadable("api_keys.key_id"))?,
                 scope: row.get::<_, &str>("scope").parse().map_err(unreadable("api_keys.scope"))?,
                 test: row.get("test"),
+                name: row.get("name"),
                 created_at: row.get("created_at"),
                 last_used_at: row.get("last_used_at"),
                 revoked_at: row.get("revoked_at"),

@@ -183,7 +183,14 @@ impl Raven {
 
     /// Starts one more ingest, and answers where.
     pub(crate) async fn start_ingest(&mut self) -> Url {
-        let (url, variables) = self.elsewhere();
+        self.start_ingest_with(&[]).await
+    }
+
+    /// The same, with these settings besides those of every test.
+    pub(crate) async fn start_ingest_with(&mut self, more: &[(&'static str, &str)]) -> Url {
+        let (url, mut variables) = self.elsewhere();
+        variables.retain(|(name, _)| more.iter().all(|(other, _)| other != name));
+        variables.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let name = format!("ingest-{}", self.ingests.len() + 2);
         self.ingests.push(Process::start("raven-ingest", &name, &self.folder, &variables));
         ready(&url).await;

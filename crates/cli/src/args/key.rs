@@ -7,7 +7,7 @@ use domain::api_key::KeyId;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Key {
     /// Create an API key, which is shown this once.
-    #[command(after_help = "Example: raven key create --tenant 019a4d2e-… --scope send")]
+    #[command(after_help = "Example: raven key create --tenant 019a4d2e-… --scope send --name 'Shop, live'")]
     Create {
         /// The tenant's id.
         #[arg(long)]
@@ -18,8 +18,11 @@ pub(crate) enum Key {
         /// What the key covers: sending and reading, or everything.
         #[arg(long, value_enum, default_value_t = Scope::Manage)]
         scope: Scope,
+        /// What people call the key.
+        #[arg(long)]
+        name: Option<String>,
     },
-    /// List a tenant's keys, without their secrets.
+    /// List a tenant's keys, newest first, without their secrets.
     #[command(after_help = "Example: raven key list --tenant 019a4d2e-…")]
     List {
         /// The tenant's id.

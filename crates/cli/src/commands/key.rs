@@ -2,29 +2,29 @@
 
 use anyhow::Context as _;
 use domain::api_key::{ApiKey, KeyId, Scope};
-use domain::{Actor, TenantId};
+use domain::{Actor, KeyName, TenantId};
 use serde_json::json;
-use store::{Store, api_keys};
+use store::Store;
+use store::api_keys::{self, NewKey};
 
 use super::require;
 use crate::args::{self, Key};
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// Tries to find an id that is not taken; even with a million keys, two in a row are hardly ever needed.
-const TRIES: usize = 8;
-
 pub(super) async fn run(command: Key, store: &Store, output: Output) -> anyhow::Result<()> {
     match command {
-        Key::Create { tenant, test, scope } => {
+        Key::Create { tenant, test, scope, name } => {
             let scope = match scope {
                 args::Scope::Send => Scope::Send,
                 args::Scope::Manage => Scope::Manage,
             };
+            let name = KeyName::read(name.as_deref().unwrap_or_default()).context("--name")?;
             require(store, tenant).await?;
-            let key = make(store, tenant, test, scope).await?;
+            let key = make(store, tenant, NewKey { scope, test, name: name.as_ref() }).await?;
             let (id, key) = (key.id.to_string(), key.reveal());
-            output.one(&json!({ "keyId": id, "apiKey": key, "scope": scope.as_str() }))
+            let name = name.as_ref().map(KeyName::as_str);
+            output.one(&json!({ "keyId": id, "apiKey": key, "scope": scope.as_str(), "name": name }))
         }
         Key::List { tenant } => list(store, tenant, output).await,
         Key::Revoke { key } => revoke(store, key, output).await,
@@ -32,40 +32,30 @@ pub(super) async fn run(command: Key, store: &Store, output: Output) -> anyhow::
 }
 
 /// Makes and stores a key.
-pub(super) async fn make(
-    store: &Store,
-    tenant: TenantId,
-    test: bool,
-    scope: Scope,
-) -> anyhow::Result<ApiKey> {
-    for _ in 0..TRIES {
-        let (mut id, mut secret) = ([0; 4], [0; 20]);
-        getrandom::fill(&mut id).and_then(|()| getrandom::fill(&mut secret)).context("no randomness")?;
-        let key = ApiKey::from_random(u32::from_be_bytes(id), test, secret);
-        match api_keys::create(store, tenant, &key, scope, Actor::Operator).await {
-            Ok(_) => return Ok(key),
-            Err(fault) if fault.constraint() == Some(api_keys::TAKEN) => {}
-            Err(fault) => return Err(fault).context("the key was not created"),
-        }
-    }
-    anyhow::bail!("no free key id was found in {TRIES} tries")
+pub(super) async fn make(store: &Store, tenant: TenantId, new: NewKey<'_>) -> anyhow::Result<ApiKey> {
+    let created =
+        api_keys::create(store, tenant, new, Actor::Operator).await.context("the key was not created")?;
+    let created = created
+        .with_context(|| format!("the tenant has {} keys already; revoke one first", api_keys::MOST_LIVE))?;
+    Ok(created.key)
 }
 
 async fn list(store: &Store, tenant: TenantId, output: Output) -> anyhow::Result<()> {
     require(store, tenant).await?;
-    let keys = api_keys::list(store, tenant).await.context("the keys were not listed")?;
+    let keys = api_keys::list(store, tenant, None, i64::MAX).await.context("the keys were not listed")?;
     let rows = keys.into_iter().map(|key| {
         json!({
             "keyId": key.id.to_string(),
             "scope": key.scope.as_str(),
             "test": key.test,
+            "name": key.name,
             "createdAt": key.created_at,
             "lastUsedAt": key.last_used_at,
             "revokedAt": key.revoked_at,
         })
     });
-    output
-        .list(&rows.collect::<Vec<_>>(), &["keyId", "scope", "test", "createdAt", "lastUsedAt", "revokedAt"])
+    let columns = ["keyId", "scope", "test", "name", "createdAt", "lastUsedAt", "revokedAt"];
+    output.list(&rows.collect::<Vec<_>>(), &columns)
 }
 
 async fn revoke(store: &Store, key: KeyId, output: Output) -> anyhow::Result<()> {

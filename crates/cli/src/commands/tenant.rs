@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use domain::api_key::Scope;
 use domain::{Actor, TenantId};
 use serde_json::json;
+use store::api_keys::NewKey;
 use store::{Store, tenants};
 use uuid::Uuid;
 
@@ -27,7 +28,8 @@ async fn create(store: &Store, name: &str, output: Output) -> anyhow::Result<()>
     }
     let id = TenantId(Uuid::now_v7());
     tenants::create(store, id, name, Actor::Operator).await.context("the tenant was not created")?;
-    let key = key::make(store, id, false, Scope::Manage).await?;
+    let new = NewKey { scope: Scope::Manage, test: false, name: None };
+    let key = key::make(store, id, new).await?;
     output.one(&json!({ "tenantId": id, "name": name, "apiKey": key.reveal() }))
 }
 

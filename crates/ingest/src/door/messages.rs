@@ -4,7 +4,6 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::api_key::Scope;
 use domain::{Message, MessageId, QueuedMessage};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -15,7 +14,7 @@ use uuid::Uuid;
 use super::idempotency::{self, Replays, Request, Seen};
 use super::publish::{Outlet, queued};
 use super::request;
-use crate::auth::{Caller, caller};
+use crate::auth::{Caller, count_more, sender};
 use crate::body;
 use crate::problem::{Code, Fault, Problem};
 
@@ -41,7 +40,7 @@ pub(crate) async fn send(
     outlet: Data<Outlet>,
     replays: Data<Replays>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = caller(&request, Scope::Send).await?;
+    let caller = sender(&request).await?;
     let key = idempotency::key(&request)?;
     let body = body::json(&request, payload, body::SEND).await?;
     let now = Timestamp::now();
@@ -71,11 +70,13 @@ pub(super) async fn send_batch(
     outlet: Data<Outlet>,
     replays: Data<Replays>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = caller(&request, Scope::Send).await?;
+    let caller = sender(&request).await?;
     let key = idempotency::key(&request)?;
     let body = body::json(&request, payload, body::SEND).await?;
     let now = Timestamp::now();
-    let messages = numbered(caller, key, batch(body, now)?, now)?;
+    let messages = batch(body, now)?;
+    count_more(&request, caller, messages.len())?;
+    let messages = numbered(caller, key, messages, now)?;
     let accepted: Vec<Accepted> =
         messages.iter().map(|next| Accepted::of(next.id, next.message.scheduled_at.is_some())).collect();
     let Some(key) = key else {

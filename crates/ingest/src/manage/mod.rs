@@ -1,6 +1,7 @@
 //! The management API: what a tenant sets and looks after.
 
 mod audit;
+mod keys;
 mod providers;
 mod suppressions;
 mod webhook_tokens;
@@ -15,6 +16,8 @@ use crate::resource::at;
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .service(at("/v1/audit-log").route(get().to(audit::list)))
+        .service(at("/v1/keys").route(get().to(keys::list)).route(post().to(keys::create)))
+        .service(at("/v1/keys/{keyId}").route(delete().to(keys::revoke)))
         .service(
             at("/v1/providers/{provider}")
                 .route(put().to(providers::set))
@@ -35,5 +38,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 
 /// What the OpenAPI document says of these routes.
 pub(crate) fn document() -> Document {
-    audit::Docs::openapi()
+    let mut document = audit::Docs::openapi();
+    document.merge(keys::Docs::openapi());
+    document
 }

@@ -1,0 +1,174 @@
+//! How much of one caller is let through: token buckets for each key and each tenant, of sends and of everything else,
+//! and for each address, of requests without a good key.
+//!
+//! Each process counts for itself, so `n` processes let through up to `n` times as much. The webhooks of a provider are
+//! never limited: what is refused there would be repeated, and in the end be lost.
+
+mod buckets;
+mod proxies;
+mod quota;
+pub(crate) mod settings;
+mod tell;
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use actix_web::HttpRequest;
+use domain::TenantId;
+use domain::api_key::KeyId;
+
+pub(crate) use quota::Standing;
+pub(crate) use tell::{keep, tell};
+
+use self::buckets::Buckets;
+use self::proxies::{Proxies, household};
+use self::settings::LimitSettings;
+
+/// What is counted apart from each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Messages that are sent. A batch counts as its messages: they are what costs, and a limit that 500 of them pass as
+    /// one would be none.
+    Sends,
+    /// Every other request.
+    Requests,
+}
+
+/// The buckets of this process.
+pub(crate) struct Limits {
+    sends: Pair,
+    requests: Pair,
+    failures: Buckets<IpAddr>,
+    proxies: Proxies,
+}
+
+struct Pair {
+    key: Buckets<KeyId>,
+    tenant: Buckets<TenantId>,
+}
+
+impl Limits {
+    pub(crate) fn new(settings: LimitSettings) -> Self {
+        let pair = |key, tenant| Pair { key: Buckets::new(key), tenant: Buckets::new(tenant) };
+        Self {
+            sends: pair(settings.key_sends, settings.sends),
+            requests: pair(settings.key_requests, settings.requests),
+            failures: Buckets::new(settings.failures),
+            proxies: settings.proxies,
+        }
+    }
+
+    /// Counts what a key asks for, and says how it and its tenant stand: whichever is nearer to its end. The key comes
+    /// first, so that what one key has refused is not taken from the tenant's others.
+    pub(crate) fn count(
+        &self,
+        class: Class,
+        (key, tenant): (KeyId, TenantId),
+        tokens: u32,
+        now: Instant,
+    ) -> Option<Standing> {
+        let pair = match class {
+            Class::Sends => &self.sends,
+            Class::Requests => &self.requests,
+        };
+        let of_key = pair.key.take(key, tokens, now);
+        if of_key.is_some_and(|standing| standing.wait.is_some()) {
+            return of_key;
+        }
+        let of_tenant = pair.tenant.take(tenant, tokens, now);
+        if of_tenant.is_some_and(|standing| standing.wait.is_some()) {
+            return of_tenant;
+        }
+        of_key.into_iter().chain(of_tenant).min_by_key(|standing| standing.remaining)
+    }
+
+    /// Whether the address of a request has had too many without a good key; nothing is counted.
+    pub(crate) fn distrusts(&self, request: &HttpRequest, now: Instant) -> Option<Standing> {
+        let standing = self.failures.look(self.address(request)?, now);
+        standing.filter(|standing| standing.wait.is_some())
+    }
+
+    /// Counts a request without a good key; too many are told.
+    pub(crate) fn failed(&self, request: &HttpRequest, now: Instant) -> Option<Standing> {
+        let standing = self.failures.take(self.address(request)?, 1, now);
+        standing.filter(|standing| standing.wait.is_some())
+    }
+
+    /// Where a request comes from, past the proxies that are trusted.
+    fn address(&self, request: &HttpRequest) -> Option<IpAddr> {
+        let peer = request.peer_addr()?.ip();
+        if self.proxies.is_empty() {
+            return Some(household(self.proxies.client(peer, &[])));
+        }
+        let values = request.headers().get_all("x-forwarded-for");
+        // What is no text is an unreadable hop, at which the walk ends.
+        let forwarded: Vec<&str> = values.map(|value| value.to_str().unwrap_or_default()).collect();
+        Some(household(self.proxies.client(peer, &forwarded)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+    use service::Environment;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn limits(variables: &[(&str, &str)]) -> Limits {
+        let environment = Environment::of(variables.iter().copied());
+        Limits::new(LimitSettings::read(&environment).unwrap())
+    }
+
+    fn caller(key: u32, tenant: u128) -> (KeyId, TenantId) {
+        (KeyId(key), TenantId(Uuid::from_u128(tenant)))
+    }
+
+    #[test]
+    fn a_wild_key_leaves_room_to_the_others_of_its_tenant() {
+        let limits =
+            limits(&[("RAVEN_RATE_LIMIT_REQUESTS", "3/s"), ("RAVEN_RATE_LIMIT_KEY_REQUESTS", "2/s")]);
+        let now = Instant::now();
+        let passes = |key| limits.count(Class::Requests, caller(key, 1), 1, now).unwrap().wait.is_none();
+        let wild: Vec<bool> = (0..9).map(|_| passes(1)).collect();
+        assert_eq!(wild.iter().filter(|passed| **passed).count(), 2);
+        assert_eq!([passes(2), passes(2)], [true, false], "the tenant's own limit");
+        assert!(limits.count(Class::Requests, caller(3, 2), 1, now).unwrap().wait.is_none());
+        assert!(limits.count(Class::Sends, caller(1, 1), 1, now).unwrap().wait.is_none(), "another class");
+    }
+
+    #[test]
+    fn the_nearer_end_is_told() {
+        let limits =
+            limits(&[("RAVEN_RATE_LIMIT_REQUESTS", "3/s"), ("RAVEN_RATE_LIMIT_KEY_REQUESTS", "9/s")]);
+        let standing = limits.count(Class::Requests, caller(1, 1), 1, Instant::now()).unwrap();
+        assert_eq!((standing.limit, standing.remaining), (3, 2));
+    }
+
+    #[test]
+    fn what_is_off_is_not_told() {
+        let limits = limits(&[("RAVEN_RATE_LIMIT_SENDS", "off")]);
+        assert_eq!(limits.count(Class::Sends, caller(1, 1), 500, Instant::now()), None);
+    }
+
+    #[test]
+    fn addresses_are_distrusted_each_for_itself() {
+        let limits =
+            limits(&[("RAVEN_RATE_LIMIT_FAILURES", "1/s burst 2"), ("RAVEN_TRUSTED_PROXIES", "10.0.0.0/8")]);
+        let now = Instant::now();
+        let from = |peer: &str, forwarded: &str| {
+            let request = TestRequest::default().peer_addr(format!("{peer}:4711").parse().unwrap());
+            request.insert_header(("x-forwarded-for", forwarded)).to_http_request()
+        };
+        let failed = |peer: &str, forwarded: &str| limits.failed(&from(peer, forwarded), now).is_some();
+        assert_eq!([0, 1, 2].map(|_| failed("10.0.0.1", "192.0.2.1")), [false, false, true]);
+        assert!(
+            limits.distrusts(&from("10.0.0.2", "192.0.2.1"), now).is_some(),
+            "another proxy, the same client"
+        );
+        assert!(limits.distrusts(&from("192.0.2.1", "192.0.2.9"), now).is_some(), "the client itself");
+        assert!(limits.distrusts(&from("10.0.0.1", "192.0.2.2"), now).is_none());
+        let nowhere = TestRequest::default().to_http_request();
+        assert!((0..9).all(|_| limits.failed(&nowhere, now).is_none()), "no address, nothing to count by");
+    }
+}

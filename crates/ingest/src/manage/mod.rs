@@ -1,9 +1,12 @@
 //! The management API: what a tenant sets and looks after.
 
 mod audit;
+mod connection;
 mod providers;
 mod suppressions;
 mod webhook_tokens;
+mod webhooks;
+mod webhooks_request;
 
 use actix_web::web::{ServiceConfig, delete, get, post, put};
 
@@ -21,6 +24,13 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
                 .route(get().to(providers::show))
                 .route(delete().to(providers::forget)),
         )
+        .service(at("/v1/providers/{provider}/test").route(post().to(connection::test)))
+        .service(
+            at("/v1/providers/{provider}/webhooks")
+                .route(post().to(webhooks::register))
+                .route(get().to(webhooks::list))
+                .route(delete().to(webhooks::remove)),
+        )
         .service(
             at("/v1/suppressions").route(get().to(suppressions::list)).route(post().to(suppressions::add)),
         )
@@ -35,5 +45,9 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 
 /// What the OpenAPI document says of these routes.
 pub(crate) fn document() -> Document {
-    audit::Docs::openapi()
+    let mut document = audit::Docs::openapi();
+    for more in [connection::Docs::openapi(), webhooks::Docs::openapi()] {
+        document.merge(more);
+    }
+    document
 }

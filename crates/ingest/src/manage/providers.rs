@@ -53,7 +53,7 @@ fn mask(secret: &SecretString) -> String {
     format!("****{tail}")
 }
 
-fn known(provider: &str) -> Result<(), Problem> {
+pub(super) fn known(provider: &str) -> Result<(), Problem> {
     if provider == MAILJET {
         return Ok(());
     }

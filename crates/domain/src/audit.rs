@@ -68,6 +68,14 @@ actions! {
     SuppressionAdded = "suppression.added",
     /// An address was taken off the suppression list; the subject is the address.
     SuppressionRemoved = "suppression.removed",
+    /// The webhooks to be registered at a provider were set; the subject is the provider.
+    WebhooksRegistered = "webhooks.registered",
+    /// The webhooks at a provider were removed; the subject is the provider.
+    WebhooksRemoved = "webhooks.removed",
+    /// A webhook at the provider was put right; the subject is its type of event, the detail what was wrong.
+    WebhooksHealed = "webhooks.healed",
+    /// Somebody else keeps taking the place of a webhook, which is left to them; the subject is the provider.
+    WebhooksContested = "webhooks.contested",
 }
 
 impl std::str::FromStr for Action {

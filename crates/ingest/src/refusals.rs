@@ -17,6 +17,8 @@ pub(crate) struct Missing;
 pub(crate) struct Invalid;
 /// Not possible in the present state.
 pub(crate) struct Conflict;
+/// The provider does not do it, or is away.
+pub(crate) struct AtProvider;
 
 fn of(codes: &[Code]) -> Responses {
     let mut by_status = BTreeMap::<String, Vec<&Code>>::new();
@@ -50,4 +52,5 @@ refusals! {
     Missing: NotFound;
     Invalid: MalformedJson, RequestTimeout, PayloadTooLarge, ValidationFailed;
     Conflict: Conflict;
+    AtProvider: ProviderRefused, ProviderUnavailable;
 }

@@ -6,7 +6,9 @@
 //!
 //! This crate must never decide when to try again, and the way of an accepted message into the queue must not need it.
 
+mod active_senders;
 mod answer;
+mod callbacks;
 mod client;
 pub mod events;
 mod look_up;
@@ -14,6 +16,10 @@ mod refusal;
 mod request;
 mod rest;
 
+pub use active_senders::SenderState;
+pub use callbacks::{Callback, CallbackEvent, CallbackStatus, UnknownEvent};
 pub use client::{Client, Credentials, InvalidUrl, LookUp, SendAnswer};
 pub use request::Outgoing;
+/// A URL as the client reads it, for those who make and compare the URLs of callbacks.
+pub use reqwest::Url;
 pub use rest::{Changed, Rest, RestError};

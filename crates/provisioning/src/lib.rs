@@ -6,6 +6,9 @@
 //!
 //! This crate must never send mail, and must never know how requests reach us.
 
+pub mod connection;
+pub mod webhooks;
+
 use std::sync::Arc;
 
 use domain::TenantId;

@@ -12,6 +12,7 @@ pub mod chores;
 pub mod delivery_events;
 pub mod directory;
 mod error;
+pub mod managed_tokens;
 pub mod messages;
 pub mod migrate;
 pub mod partitions;
@@ -22,6 +23,7 @@ pub mod sealed;
 pub mod suppressions;
 pub mod tenants;
 mod watch;
+pub mod webhook_registrations;
 pub mod webhook_tokens;
 
 pub use error::Error;

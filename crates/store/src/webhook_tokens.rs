@@ -1,4 +1,4 @@
-//! Table `webhook_tokens`.
+//! Table `webhook_tokens`: those made by hand. Those that Raven makes itself are in `managed_tokens.rs`.
 
 use deadpool_postgres::Transaction;
 use domain::webhook_token::WebhookToken;
@@ -19,6 +19,19 @@ pub struct TokenInfo {
     pub id: TokenId,
     /// Since when it exists.
     pub created_at: Timestamp,
+    /// Whether Raven made it for the webhooks that it registers.
+    pub managed: bool,
+}
+
+/// What came of revoking a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revoked {
+    /// It is revoked.
+    Done,
+    /// The tenant has no such live token.
+    Unknown,
+    /// It belongs to the webhooks that Raven registers, and goes with them.
+    Managed,
 }
 
 /// Stores the hash of a new token; answers when, or nothing if the tenant has [`MOST_LIVE`] already.
@@ -37,7 +50,8 @@ pub async fn create(
         .query_opt(
             "insert into webhook_tokens (id, tenant_id, token_hash)
              select $1, $2, $3
-             where (select count(*) from webhook_tokens where tenant_id = $2 and revoked_at is null) < $4
+             where (select count(*) from webhook_tokens where tenant_id = $2 and revoked_at is null
+                                                         and not managed) < $4
              returning created_at",
             &[&id.0, &tenant.0, &&token.hash().0[..], &MOST_LIVE],
         )
@@ -53,36 +67,49 @@ pub async fn list(store: &Store, tenant: TenantId) -> Result<Vec<TokenInfo>, Err
     let client = store.client().await?;
     let rows = client
         .query(
-            "select id, created_at from webhook_tokens
+            "select id, created_at, managed from webhook_tokens
              where tenant_id = $1 and revoked_at is null order by created_at, id",
             &[&tenant.0],
         )
         .await?;
     Ok(rows
         .iter()
-        .map(|row| TokenInfo { id: TokenId(row.get::<_, Uuid>("id")), created_at: row.get("created_at") })
+        .map(|row| TokenInfo {
+            id: TokenId(row.get::<_, Uuid>("id")),
+            created_at: row.get("created_at"),
+            managed: row.get("managed"),
+        })
         .collect())
 }
 
-/// Revokes a token; answers whether the tenant had it.
-pub async fn revoke(store: &Store, tenant: TenantId, id: TokenId, by: Actor) -> Result<bool, Error> {
+/// Revokes a token made by hand.
+pub async fn revoke(store: &Store, tenant: TenantId, id: TokenId, by: Actor) -> Result<Revoked, Error> {
     let mut client = store.client().await?;
     let transaction = client.transaction().await?;
-    let revoked = transaction
-        .execute(
-            "update webhook_tokens set revoked_at = now()
-             where tenant_id = $1 and id = $2 and revoked_at is null",
+    let row = transaction
+        .query_opt(
+            "select managed from webhook_tokens
+             where tenant_id = $1 and id = $2 and revoked_at is null for update",
             &[&tenant.0, &id.0],
         )
         .await?;
-    if revoked == 1 {
-        note(&transaction, tenant, id, (by, Action::WebhookTokenRevoked)).await?;
-        transaction.commit().await?;
+    match row.map(|row| row.get::<_, bool>("managed")) {
+        None => return Ok(Revoked::Unknown),
+        Some(true) => return Ok(Revoked::Managed),
+        Some(false) => {}
     }
-    Ok(revoked == 1)
+    transaction
+        .execute(
+            "update webhook_tokens set revoked_at = now() where tenant_id = $1 and id = $2",
+            &[&tenant.0, &id.0],
+        )
+        .await?;
+    note(&transaction, tenant, id, (by, Action::WebhookTokenRevoked)).await?;
+    transaction.commit().await?;
+    Ok(Revoked::Done)
 }
 
-async fn note(
+pub(crate) async fn note(
     transaction: &Transaction<'_>,
     tenant: TenantId,
     id: TokenId,

@@ -12,12 +12,14 @@ mod events;
 mod health;
 mod send;
 pub mod settings;
+mod webhooks;
 
 use std::net::TcpListener;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use broker::{ConsumerSettings, Publisher, PublisherSettings, Queue, State, consumer};
+use provisioning::Provisioner;
 use service::shared::ENCRYPTION_KEYS;
 use service::tasks::keep_running;
 use service::{ops, telemetry};
@@ -58,6 +60,9 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     let sender = Sender::new(&settings, store.clone(), (&work, &shutdown));
     let consumers = consume(&settings, &sender, &dead_letters, (&work, &shutdown));
     look_after(&sender, &store, (&work, &shutdown), (&background, &stop_background));
+    let provisioner =
+        Provisioner::new(store.clone(), Arc::new(settings.keyring.clone()), settings.mailjet.clone());
+    keep_webhooks(&settings, provisioner, (&background, &stop_background));
     background.spawn(telemetry::keep_up(metrics.clone(), stop_background.clone()));
     let ops =
         ops::Ops { readiness: health::readiness(consumers, (database, keys), shutdown.clone()), metrics };
@@ -114,6 +119,17 @@ fn look_after(
     let (chores, stop) = (store.clone(), stop_background.clone());
     background
         .spawn(keep_running("partitions", move || chores::keep_partitions(chores.clone(), stop.clone())));
+}
+
+/// Starts looking after the webhooks at Mailjet.
+fn keep_webhooks(
+    settings: &Settings,
+    provisioner: Provisioner,
+    (background, stop_background): (&TaskTracker, &CancellationToken),
+) {
+    let (pace, stop) = (settings.webhooks, stop_background.clone());
+    background
+        .spawn(keep_running("webhooks", move || webhooks::run(provisioner.clone(), pace, stop.clone())));
 }
 
 /// Waits for what is in hand. What does not end in time is safe all the same: the queue delivers it again, or its claim

@@ -61,6 +61,16 @@ const DATABASE_CONNECTIONS: Variable = Variable {
     default: Some("12"),
     meaning: "most connections to Postgres",
 };
+const WEBHOOK_CHECK: Variable = Variable {
+    name: "RAVEN_WEBHOOK_CHECK",
+    default: Some("5m"),
+    meaning: "how often the webhooks that Raven registered at Mailjet are looked at, and put right",
+};
+const WEBHOOK_TOKEN_GRACE: Variable = Variable {
+    name: "RAVEN_WEBHOOK_TOKEN_GRACE",
+    default: Some("24h"),
+    meaning: "how long a webhook's old token is still taken, while Mailjet may repeat what it had under way",
+};
 
 /// The program.
 pub const PROGRAM: Program = Program {
@@ -82,6 +92,8 @@ pub const PROGRAM: Program = Program {
         &EVENT_LANES,
         &EVENT_PREFETCH,
         &EVENT_BATCH,
+        &WEBHOOK_CHECK,
+        &WEBHOOK_TOKEN_GRACE,
         &DATABASE_CONNECTIONS,
         &SHUTDOWN_GRACE,
     ],
@@ -89,6 +101,15 @@ pub const PROGRAM: Program = Program {
 
 /// How often Mailjet must not have heard of a message before it is sent again.
 const LOOK_UPS: u32 = 3;
+
+/// How the webhooks at Mailjet are looked after.
+#[derive(Debug, Clone, Copy)]
+pub struct WebhookPace {
+    /// How often they are looked at.
+    pub check: Duration,
+    /// How long a token lives after no webhook carries it any more.
+    pub token_grace: Duration,
+}
 
 /// Everything that can be set; all of it checked.
 #[derive(Debug)]
@@ -117,6 +138,8 @@ pub struct Settings {
     pub event_prefetch: u16,
     /// Most webhook bodies of one batch.
     pub event_batch: usize,
+    /// How the webhooks at Mailjet are looked after.
+    pub webhooks: WebhookPace,
     /// Most connections to Postgres.
     pub database_connections: usize,
     /// How long the end may take.
@@ -149,6 +172,10 @@ impl Settings {
             event_lanes: environment.read(&EVENT_LANES, count)?,
             event_prefetch: environment.read(&EVENT_PREFETCH, prefetch)?,
             event_batch: environment.read(&EVENT_BATCH, count)?,
+            webhooks: WebhookPace {
+                check: environment.read(&WEBHOOK_CHECK, positive)?,
+                token_grace: environment.read(&WEBHOOK_TOKEN_GRACE, duration)?,
+            },
             database_connections: environment.read(&DATABASE_CONNECTIONS, count)?,
             shutdown_grace: environment.read(&SHUTDOWN_GRACE, duration)?,
         })

@@ -1,10 +1,13 @@
 //! The management API: what a tenant sets and looks after.
 
 mod audit;
+mod connection;
 mod keys;
 mod providers;
 mod suppressions;
 mod webhook_tokens;
+mod webhooks;
+mod webhooks_request;
 
 use actix_web::web::{ServiceConfig, delete, get, post, put};
 
@@ -24,6 +27,13 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
                 .route(get().to(providers::show))
                 .route(delete().to(providers::forget)),
         )
+        .service(at("/v1/providers/{provider}/test").route(post().to(connection::test)))
+        .service(
+            at("/v1/providers/{provider}/webhooks")
+                .route(post().to(webhooks::register))
+                .route(get().to(webhooks::list))
+                .route(delete().to(webhooks::remove)),
+        )
         .service(
             at("/v1/suppressions").route(get().to(suppressions::list)).route(post().to(suppressions::add)),
         )
@@ -39,6 +49,8 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 /// What the OpenAPI document says of these routes.
 pub(crate) fn document() -> Document {
     let mut document = audit::Docs::openapi();
-    document.merge(keys::Docs::openapi());
+    for more in [keys::Docs::openapi(), connection::Docs::openapi(), webhooks::Docs::openapi()] {
+        document.merge(more);
+    }
     document
 }

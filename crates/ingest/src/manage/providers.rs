@@ -40,7 +40,7 @@ impl From<Provider> for Account {
     }
 }
 
-fn known(provider: &str) -> Result<(), Problem> {
+pub(super) fn known(provider: &str) -> Result<(), Problem> {
     if provider == MAILJET {
         return Ok(());
     }

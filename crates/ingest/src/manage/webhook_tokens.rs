@@ -9,7 +9,8 @@ use domain::webhook_token::{TOKEN_BYTES, WebhookToken};
 use domain::{TenantId, TokenId};
 use jiff::Timestamp;
 use serde::Serialize;
-use store::{Store, webhook_tokens};
+use store::Store;
+use store::webhook_tokens::{self, Revoked, TokenInfo};
 use uuid::Uuid;
 
 use crate::auth::caller;
@@ -33,6 +34,8 @@ pub(super) struct NewToken {
 pub(super) struct Row {
     id: TokenId,
     created_at: Timestamp,
+    /// Whether Raven made it for the webhooks that it registers itself.
+    managed: bool,
 }
 
 pub(super) async fn create(
@@ -68,7 +71,8 @@ fn url(base: &str, tenant: TenantId, token: &str) -> String {
 pub(super) async fn list(request: HttpRequest, store: Data<Store>) -> Result<Json<Page<Row>>, Problem> {
     let caller = caller(&request, Scope::Manage).await?;
     let tokens = ask(webhook_tokens::list(&store, caller.tenant)).await?;
-    let data = tokens.into_iter().map(|token| Row { id: token.id, created_at: token.created_at }).collect();
+    let row = |TokenInfo { id, created_at, managed }| Row { id, created_at, managed };
+    let data = tokens.into_iter().map(row).collect();
     Ok(Json(Page { data, next_cursor: None }))
 }
 
@@ -79,10 +83,14 @@ pub(super) async fn revoke(
 ) -> Result<HttpResponse, Problem> {
     let caller = caller(&request, Scope::Manage).await?;
     let id = path.parse().map_err(|_| Problem::no_such("webhook token"))?;
-    if ask(webhook_tokens::revoke(&store, caller.tenant, id, caller.actor())).await? {
-        Ok(HttpResponse::NoContent().finish())
-    } else {
-        Err(Problem::no_such("webhook token"))
+    match ask(webhook_tokens::revoke(&store, caller.tenant, id, caller.actor())).await? {
+        Revoked::Done => Ok(HttpResponse::NoContent().finish()),
+        Revoked::Unknown => Err(Problem::no_such("webhook token")),
+        Revoked::Managed => Err(Problem::new(
+            Code::Conflict,
+            "This token belongs to the webhooks that Raven registers. It goes by itself when no webhook carries it any \
+             more; DELETE /v1/providers/mailjet/webhooks removes them and their tokens.",
+        )),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The controls of the stand-in, which the real service does not have: no authentication, JSON throughout.
 
+mod callbacks;
 mod dns;
 mod events;
 mod faults;
@@ -18,6 +19,7 @@ pub(crate) fn mount(config: &mut web::ServiceConfig) {
         .configure(stats::mount)
         .configure(events::mount)
         .configure(dns::mount)
+        .configure(callbacks::mount)
         .configure(faults::mount)
         .configure(page::mount)
         .route("/healthz", web::get().to(HttpResponse::Ok));

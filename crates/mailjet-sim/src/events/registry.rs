@@ -165,6 +165,16 @@ impl Registry {
         self.changed.send_replace(());
     }
 
+    /// Calls the URL of one row dead; whether there is such a row.
+    pub(crate) fn bury_row(&self, api_key: &str, element: Element) -> bool {
+        let mut all = lock(&self.rows);
+        let row = all.get_mut(api_key).and_then(|rows| rows.iter_mut().find(|row| element.is(row)));
+        let Some(row) = row else { return false };
+        row.status = Life::Dead;
+        self.changed.send_replace(());
+        true
+    }
+
     /// Tells when any row changes.
     pub(crate) fn watch(&self) -> watch::Receiver<()> {
         self.changed.subscribe()

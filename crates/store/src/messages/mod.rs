@@ -10,6 +10,7 @@
 mod by_hand;
 mod claim;
 mod due;
+mod limited;
 mod list;
 mod read;
 mod record;
@@ -19,6 +20,7 @@ mod settle;
 pub use by_hand::{cancel, retry};
 pub use claim::{Arrival, Claimed, Plan, claim};
 pub use due::{DueSend, Kind, Question, Waiting, Wanted, give_up, take_questions, take_sends, waiting};
+pub use limited::{Limited, limited};
 pub use list::{Filter, Listed, Place, list};
 pub use read::{Digest, Envelope, MessageView, RecipientView, digest, get};
 pub use record::{Transition, record};

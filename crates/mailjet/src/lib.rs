@@ -8,6 +8,7 @@
 
 mod answer;
 mod client;
+mod domains;
 pub mod events;
 mod look_up;
 mod refusal;
@@ -15,5 +16,6 @@ mod request;
 mod rest;
 
 pub use client::{Client, Credentials, InvalidUrl, LookUp, SendAnswer};
+pub use domains::{DnsFindings, DomainDns, DomainSender, Finding, Origin, Standing, TxtRecord, Validation};
 pub use request::Outgoing;
 pub use rest::{Changed, Rest, RestError};

@@ -6,6 +6,8 @@
 //!
 //! This crate must never send mail, and must never know how requests reach us.
 
+pub mod domains;
+
 use std::sync::Arc;
 
 use domain::TenantId;

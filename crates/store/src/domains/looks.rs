@@ -24,8 +24,8 @@ pub struct Turn {
 pub enum Verdict {
     /// Now.
     Now(Box<Turn>),
-    /// Not so soon after another look.
-    Later(Box<Domain>),
+    /// Not so soon after another look, which began then.
+    Later(Box<Domain>, Timestamp),
     /// The tenant has no such domain.
     Missing,
 }
@@ -74,13 +74,20 @@ pub async fn take(store: &Store, tenant: TenantId, id: DomainId, pause: Duration
             &[&tenant.0, &id.0, &pause.as_secs_f64()],
         )
         .await?;
-    drop(client);
     if let Some(row) = taken {
         let turn = Turn { domain: domain(&row)?, began_at: row.get("began_at"), again: Duration::ZERO };
         return Ok(Verdict::Now(Box::new(turn)));
     }
-    let known = super::get(store, tenant, id).await?;
-    Ok(known.map_or(Verdict::Missing, |domain| Verdict::Later(Box::new(domain))))
+    let known = client
+        .query_opt(
+            "select id, tenant_id, domain, status, records, error_code, error_message, created_at, verified_at,
+                    last_checked_at, coalesce(look_began_at, created_at) as began_at
+             from domains where tenant_id = $1 and id = $2",
+            &[&tenant.0, &id.0],
+        )
+        .await?;
+    let Some(row) = known else { return Ok(Verdict::Missing) };
+    Ok(Verdict::Later(Box::new(domain(&row)?), row.get("began_at")))
 }
 
 /// Writes what a look has found, unless a later look has been answered already; answers the domain as it is then, or

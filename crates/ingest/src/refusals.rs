@@ -17,6 +17,9 @@ pub(crate) struct Missing;
 pub(crate) struct Invalid;
 /// Not possible in the present state.
 pub(crate) struct Conflict;
+/// What a call to the provider may meet. Stands last: of two lists with the same status the later one is shown, so this one
+/// names what the others have there.
+pub(crate) struct Upstream;
 
 fn of(codes: &[Code]) -> Responses {
     let mut by_status = BTreeMap::<String, Vec<&Code>>::new();
@@ -50,4 +53,5 @@ refusals! {
     Missing: NotFound;
     Invalid: MalformedJson, RequestTimeout, PayloadTooLarge, ValidationFailed;
     Conflict: Conflict;
+    Upstream: ValidationFailed, ProviderRefused, DatabaseUnavailable, ProviderUnavailable;
 }

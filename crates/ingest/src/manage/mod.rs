@@ -1,6 +1,7 @@
 //! The management API: what a tenant sets and looks after.
 
 mod audit;
+mod domains;
 mod providers;
 mod suppressions;
 mod webhook_tokens;
@@ -15,6 +16,9 @@ use crate::resource::at;
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .service(at("/v1/audit-log").route(get().to(audit::list)))
+        .service(at("/v1/domains").route(get().to(domains::list)).route(post().to(domains::add)))
+        .service(at("/v1/domains/{id}").route(get().to(domains::show)).route(delete().to(domains::remove)))
+        .service(at("/v1/domains/{id}/check").route(post().to(domains::check)))
         .service(
             at("/v1/providers/{provider}")
                 .route(put().to(providers::set))
@@ -35,5 +39,9 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 
 /// What the OpenAPI document says of these routes.
 pub(crate) fn document() -> Document {
-    audit::Docs::openapi()
+    let mut document = audit::Docs::openapi();
+    for docs in [domains::Docs::openapi()] {
+        document.merge(docs);
+    }
+    document
 }

@@ -14,6 +14,7 @@ use secrecy::ExposeSecret as _;
 use store::domains::{self, Domain, Turn, Verdict};
 use store::providers;
 
+pub use self::look::longest_look;
 use crate::{Error, Provisioner};
 
 /// The least time between two looks at a domain of which one is on demand, so that nobody hammers Mailjet.
@@ -107,11 +108,6 @@ impl Provisioner {
         };
         let Domain { tenant, name, .. } = turn.domain;
         Ok(Some(Looked { tenant, name, news }))
-    }
-
-    /// The longest that one look takes.
-    pub fn longest_look(&self) -> Duration {
-        look::longest(&self.mailjet)
     }
 
     /// Removes a domain at Mailjet and here; answers whether the tenant had it. At Mailjet, addresses under it that are

@@ -8,6 +8,7 @@
 
 mod bisect;
 mod chores;
+mod domains;
 mod events;
 mod health;
 mod send;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use broker::{ConsumerSettings, Publisher, PublisherSettings, Queue, State, consumer};
+use provisioning::Provisioner;
 use service::tasks::keep_running;
 use service::{ops, telemetry};
 use store::Store;
@@ -53,6 +55,10 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     let sender = Sender::new(&settings, store.clone(), (&work, &shutdown));
     let consumers = consume(&settings, &sender, &dead_letters, (&work, &shutdown));
     look_after(&sender, &store, (&work, &shutdown), (&background, &stop_background));
+    let provisioner =
+        Provisioner::new(store.clone(), Arc::new(settings.keyring.clone()), settings.mailjet.clone());
+    let (rhythm, stop) = (settings.domains, shutdown.clone());
+    work.spawn(keep_running("domains", move || domains::look(provisioner.clone(), rhythm, stop.clone())));
     background.spawn(telemetry::keep_up(metrics.clone(), stop_background.clone()));
     let ops = ops::Ops { readiness: health::readiness(consumers, database, shutdown.clone()), metrics };
     tracing::info!(%address, "working");

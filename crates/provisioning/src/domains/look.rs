@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{DomainName, DomainRecord, TenantId};
-use mailjet::{Client, DomainDns, Origin, Rest, RestError, Standing, Validation};
+use mailjet::{DomainDns, Origin, Rest, RestError, Standing, Validation};
 use store::domains::Domain;
 
 use super::records::{self, Ownership};
@@ -12,9 +12,9 @@ use crate::{Error, Provisioner};
 /// Calls that may take their longest in one look; most take a fraction of that.
 const CALLS: u32 = 3;
 
-/// The longest that one look takes.
-pub(super) fn longest(mailjet: &Client) -> Duration {
-    mailjet.timeout() * CALLS
+/// The longest that one look takes, where a call takes so long at most.
+pub const fn longest_look(timeout: Duration) -> Duration {
+    timeout.saturating_mul(CALLS)
 }
 
 /// What was seen.
@@ -31,7 +31,7 @@ impl Provisioner {
     pub(super) async fn look(&self, domain: &Domain) -> Result<Sight, Error> {
         let (_, account) = self.account(domain.tenant).await?;
         let seeing = see(self.mailjet.rest(&account), &domain.name);
-        let seen = tokio::time::timeout(longest(&self.mailjet), seeing).await;
+        let seen = tokio::time::timeout(longest_look(self.mailjet.timeout()), seeing).await;
         Ok(seen.map_err(|_| RestError::Unavailable("its answers took too long".to_owned()))??)
     }
 

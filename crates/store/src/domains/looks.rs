@@ -15,8 +15,28 @@ pub struct Turn {
     pub domain: Domain,
     /// When the look began, by the database's clock.
     began_at: Timestamp,
-    /// After how long the next look is due if this one finds something missing that was there.
-    again: Duration,
+    /// What a worker's turn puts off.
+    regular: Option<Regular>,
+}
+
+/// How a worker's turn leaves the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Regular {
+    /// When the next look is due as long as this one goes on. It may be later than its period, and is brought forward when
+    /// the look has ended; unless it is another by then, because somebody wants a look at once.
+    held_until: Timestamp,
+    /// The period.
+    period: Duration,
+    /// The period that begins if something is missing that was there.
+    lapsed: Duration,
+}
+
+impl Turn {
+    /// Until when the next look is held, if it is, and how long after this one began it is due.
+    fn next(&self, lapsed: bool) -> (Option<Timestamp>, f64) {
+        let period = self.regular.map(|regular| if lapsed { regular.lapsed } else { regular.period });
+        (self.regular.map(|regular| regular.held_until), period.unwrap_or_default().as_secs_f64())
+    }
 }
 
 /// Whether somebody may look at a domain.
@@ -47,17 +67,19 @@ pub async fn take_due(store: &Store, rhythm: &Rhythm) -> Result<Option<Turn>, Er
     let (id, tenant) = (DomainId(row.get("id")), TenantId(row.get("tenant_id")));
     // A clock that was put back makes it negative, which stands for no time at all.
     let since = Duration::try_from_secs_f64(row.get("since")).unwrap_or_default();
-    let period = rhythm.period(status(&row)?, since).as_secs_f64();
+    let period = rhythm.period(status(&row)?, since);
     let update = transaction
         .prepare_cached(
             "update domains set look_began_at = now(), due_at = now() + make_interval(secs => $3)
-             where tenant_id = $1 and id = $2",
+             where tenant_id = $1 and id = $2
+             returning due_at",
         )
         .await?;
-    transaction.execute(&update, &[&tenant.0, &id.0, &period]).await?;
+    let held = period.max(rhythm.look).as_secs_f64();
+    let held_until = transaction.query_one(&update, &[&tenant.0, &id.0, &held]).await?.get("due_at");
     transaction.commit().await?;
-    let again = rhythm.soon.max(rhythm.look);
-    Ok(Some(Turn { domain: domain(&row)?, began_at: row.get("began_at"), again }))
+    let regular = Some(Regular { held_until, period, lapsed: rhythm.soon });
+    Ok(Some(Turn { domain: domain(&row)?, began_at: row.get("began_at"), regular }))
 }
 
 /// Takes a domain on somebody's demand, unless another look at it began within the last `pause`. Its next regular look
@@ -75,7 +97,7 @@ pub async fn take(store: &Store, tenant: TenantId, id: DomainId, pause: Duration
         )
         .await?;
     if let Some(row) = taken {
-        let turn = Turn { domain: domain(&row)?, began_at: row.get("began_at"), again: Duration::ZERO };
+        let turn = Turn { domain: domain(&row)?, began_at: row.get("began_at"), regular: None };
         return Ok(Verdict::Now(Box::new(turn)));
     }
     let known = client
@@ -117,13 +139,15 @@ pub async fn conclude(
     let (before, now) = (status(&row)?, DomainStatus::of(records));
     let changed = before != now;
     let lapsed = changed && now == DomainStatus::Pending;
+    let (held_until, period) = turn.next(lapsed);
     let written = transaction
         .query_one(
             "update domains
              set status = $3, records = $4, last_checked_at = $5, error_code = null, error_message = null,
                  verified_at = case when $3 = 'pending' then null when $6 then now() else verified_at end,
                  pending_since = case when $7 then now() else pending_since end,
-                 due_at = case when $7 then now() + make_interval(secs => $8) else due_at end
+                 due_at = case when $7 and $8::timestamptz is null then now()
+                               when due_at = $8 then $5::timestamptz + make_interval(secs => $9) else due_at end
              where tenant_id = $1 and id = $2
              returning id, tenant_id, domain, status, records, error_code, error_message, created_at, verified_at,
                        last_checked_at",
@@ -135,7 +159,8 @@ pub async fn conclude(
                 &turn.began_at,
                 &changed,
                 &lapsed,
-                &turn.again.as_secs_f64(),
+                &held_until,
+                &period,
             ],
         )
         .await?;
@@ -160,16 +185,27 @@ fn missing(records: &[DomainRecord]) -> String {
 /// Writes why a look was not answered; answers whether that is news.
 pub async fn fail(store: &Store, turn: &Turn, reason: &Reason) -> Result<bool, Error> {
     let client = store.client().await?;
+    let (held_until, period) = turn.next(false);
     let row = client
         .query_opt(
             "with known as (
                  select id, error_code from domains
                  where tenant_id = $1 and id = $2 and (last_checked_at is null or last_checked_at <= $5)
                  for update)
-             update domains d set error_code = $3, error_message = $4
+             update domains d
+             set error_code = $3, error_message = $4,
+                 due_at = case when due_at = $6 then $5::timestamptz + make_interval(secs => $7) else due_at end
              from known where d.tenant_id = $1 and d.id = known.id
              returning known.error_code as before",
-            &[&turn.domain.tenant.0, &turn.domain.id.0, &reason.code, &reason.message, &turn.began_at],
+            &[
+                &turn.domain.tenant.0,
+                &turn.domain.id.0,
+                &reason.code,
+                &reason.message,
+                &turn.began_at,
+                &held_until,
+                &period,
+            ],
         )
         .await?;
     Ok(row.is_some_and(|row| row.get::<_, Option<String>>("before").as_ref() != Some(&reason.code)))

@@ -1,12 +1,14 @@
 //! The command line.
 
 mod dead_letter;
+mod domain;
 
 pub(crate) use dead_letter::{DeadLetter, Origin, Selection};
+pub(crate) use domain::{Domain, Named};
 
+use ::domain::TenantId;
+use ::domain::api_key::KeyId;
 use clap::{Parser, Subcommand, ValueEnum};
-use domain::TenantId;
-use domain::api_key::KeyId;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -14,7 +16,9 @@ use jiff::tz::TimeZone;
 const SETTINGS: &str = "Settings (environment; NAME_FILE names a file that holds the value):
   DATABASE_URL           the Postgres database, such as postgres://user:password@host:5432/raven (all but dead-letter)
   AMQP_URL               RabbitMQ, such as amqp://user:password@host:5672/vhost (dead-letter)
-  RAVEN_ENCRYPTION_KEYS  keys that seal credentials, as id:base64-of-32-bytes[,id:…] (provider set)
+  RAVEN_ENCRYPTION_KEYS  keys that seal credentials, as id:base64-of-32-bytes[,id:…] (provider set, domain)
+  MAILJET_URL            base URL of Mailjet's API (domain add, check, remove)
+  MAILJET_TIMEOUT        one API call, from connect to last byte (domain add, check, remove)
 
 Exit codes: 0 done, 1 failed, 2 wrong arguments or settings.";
 
@@ -42,6 +46,9 @@ pub(crate) enum Command {
     /// Set a tenant's account at a provider.
     #[command(subcommand)]
     Provider(Provider),
+    /// Set up and look after the domains that a tenant sends from.
+    #[command(subcommand)]
+    Domain(Domain),
     /// Work on the stored delivery events.
     #[command(subcommand)]
     Events(Events),

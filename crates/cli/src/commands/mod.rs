@@ -1,13 +1,14 @@
 //! What each command does.
 
 mod dead_letter;
+mod domain;
 mod events;
 mod key;
 mod provider;
 mod tenant;
 
+use ::domain::TenantId;
 use anyhow::Context as _;
-use domain::TenantId;
 use serde_json::json;
 use service::Environment;
 use service::shared::DATABASE_URL;
@@ -24,6 +25,7 @@ pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyh
         Command::Key(command) => key::run(command, &open(environment)?, output).await,
         Command::Events(command) => events::run(command, &open(environment)?, output).await,
         Command::Provider(command) => provider::run(command, &open(environment)?, environment, output).await,
+        Command::Domain(command) => domain::run(command, &open(environment)?, environment, output).await,
         Command::DeadLetter(command) => dead_letter::run(command, environment, output).await,
     }
 }

@@ -12,6 +12,8 @@ mod by_hand;
 mod chaos;
 mod commands;
 mod dead_letters;
+mod domain_looks;
+mod domains;
 mod fairness;
 mod feed;
 mod filling;

@@ -8,6 +8,7 @@ mod events;
 mod key;
 mod provider;
 mod tenant;
+mod domain;
 
 pub(crate) use audit::Audit;
 pub(crate) use completions::Completions;
@@ -18,6 +19,7 @@ pub(crate) use key::{Key, Scope};
 pub(crate) use provider::{Account, Provider};
 pub(crate) use tenant::Tenant;
 
+pub(crate) use domain::{Domain, Named};
 use clap::{Parser, Subcommand};
 
 const SETTINGS: &str = "Settings (environment; NAME_FILE names a file that holds the value):
@@ -25,7 +27,9 @@ const SETTINGS: &str = "Settings (environment; NAME_FILE names a file that holds
                          (all but dead-letter and completions)
   AMQP_URL               RabbitMQ, such as amqp://user:password@host:5672/vhost (dead-letter)
   RAVEN_ENCRYPTION_KEYS  keys that seal credentials, as id:base64-of-32-bytes[,id:…]
-                         (provider set and show, encryption)
+                         (provider set and show, encryption, domain)
+  MAILJET_URL            base URL of Mailjet's API (provider test, webhook, domain)
+  MAILJET_TIMEOUT        one API call, from connect to last byte (provider test, webhook, domain)
 
 Exit codes: 0 done, 1 failed, 2 wrong arguments or settings, 3 no such thing (tenant, key, letter, …),
 4 Postgres or RabbitMQ is away. A failure is one line on standard error.";
@@ -61,6 +65,9 @@ pub(crate) enum Command {
     /// See what was changed, and by whom.
     #[command(subcommand)]
     Audit(Audit),
+    /// Set up and look after the domains that a tenant sends from.
+    #[command(subcommand)]
+    Domain(Domain),
     /// Work on the stored delivery events.
     #[command(subcommand)]
     Events(Events),

@@ -64,6 +64,14 @@ actions! {
     WebhookTokenCreated = "webhook_token.created",
     /// A webhook token was revoked; the subject is its id.
     WebhookTokenRevoked = "webhook_token.revoked",
+    /// A sending domain was added; the subject is its name.
+    DomainAdded = "domain.added",
+    /// All three records of a sending domain were found; the subject is its name.
+    DomainVerified = "domain.verified",
+    /// A record of a verified sending domain is missing again; the subject is its name, the detail says which.
+    DomainLapsed = "domain.lapsed",
+    /// A sending domain was removed; the subject is its name.
+    DomainRemoved = "domain.removed",
     /// An address was put on the suppression list by hand; the subject is the address.
     SuppressionAdded = "suppression.added",
     /// An address was taken off the suppression list; the subject is the address.

@@ -51,6 +51,10 @@ typed_id!(
     /// One webhook token (not the secret itself).
     TokenId
 );
+typed_id!(
+    /// One domain that a tenant sends from.
+    DomainId
+);
 
 /// The name space of ids that are derived from an idempotency key (a random UUID, fixed for ever:
 /// another value would give known keys new ids, and so send their mail twice).

@@ -19,6 +19,9 @@ pub(crate) struct Invalid;
 pub(crate) struct Conflict;
 /// The provider does not do it, or is away.
 pub(crate) struct AtProvider;
+/// What a call to the provider may meet. Stands last: of two lists with the same status the later one is shown, so this one
+/// names what the others have there.
+pub(crate) struct Upstream;
 
 fn of(codes: &[Code]) -> Responses {
     let mut by_status = BTreeMap::<String, Vec<&Code>>::new();
@@ -53,4 +56,5 @@ refusals! {
     Invalid: MalformedJson, RequestTimeout, PayloadTooLarge, ValidationFailed;
     Conflict: Conflict;
     AtProvider: ProviderRefused, ProviderUnavailable;
+    Upstream: ValidationFailed, ProviderRefused, DatabaseUnavailable, ProviderUnavailable;
 }

@@ -10,6 +10,7 @@ mod active_senders;
 mod answer;
 mod callbacks;
 mod client;
+mod domains;
 pub mod events;
 mod look_up;
 mod refusal;
@@ -19,6 +20,7 @@ mod rest;
 pub use active_senders::SenderState;
 pub use callbacks::{Callback, CallbackEvent, CallbackStatus, UnknownEvent};
 pub use client::{Client, Credentials, InvalidUrl, LookUp, SendAnswer};
+pub use domains::{DnsFindings, DomainDns, DomainSender, Finding, Origin, Standing, TxtRecord, Validation};
 pub use request::Outgoing;
 /// A URL as the client reads it, for those who make and compare the URLs of callbacks.
 pub use reqwest::Url;

@@ -8,6 +8,7 @@
 
 pub mod connection;
 pub mod webhooks;
+pub mod domains;
 
 use std::sync::Arc;
 

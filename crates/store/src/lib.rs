@@ -11,6 +11,7 @@ pub mod audit;
 pub mod chores;
 pub mod delivery_events;
 pub mod directory;
+pub mod domains;
 mod error;
 pub mod managed_tokens;
 pub mod messages;

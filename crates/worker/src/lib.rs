@@ -8,6 +8,7 @@
 
 mod bisect;
 mod chores;
+mod domains;
 mod events;
 mod health;
 mod send;
@@ -62,7 +63,9 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     look_after(&sender, &store, (&work, &shutdown), (&background, &stop_background));
     let provisioner =
         Provisioner::new(store.clone(), Arc::new(settings.keyring.clone()), settings.mailjet.clone());
-    keep_webhooks(&settings, provisioner, (&background, &stop_background));
+    keep_webhooks(&settings, provisioner.clone(), (&background, &stop_background));
+    let (rhythm, stop) = (settings.domains, shutdown.clone());
+    work.spawn(keep_running("domains", move || domains::look(provisioner.clone(), rhythm, stop.clone())));
     background.spawn(telemetry::keep_up(metrics.clone(), stop_background.clone()));
     let ops =
         ops::Ops { readiness: health::readiness(consumers, (database, keys), shutdown.clone()), metrics };

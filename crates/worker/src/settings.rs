@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use broker::BrokerUrl;
+use domain::Rhythm;
 use domain::retry::{ReconcilePolicy, RetryPolicy};
 use service::settings::{count, duration, listen, positive};
 use service::shared::{
@@ -38,6 +39,21 @@ const RECONCILE_AFTER: Variable = Variable {
     name: "RAVEN_RECONCILE_AFTER",
     default: Some("30s"),
     meaning: "how long after an uncertain send Mailjet is asked what became of it",
+};
+const DOMAIN_CHECK: Variable = Variable {
+    name: "RAVEN_DOMAIN_CHECK",
+    default: Some("30s"),
+    meaning: "how often a sending domain is looked at that lacks something since lately",
+};
+const DOMAIN_CHECK_SOON_FOR: Variable = Variable {
+    name: "RAVEN_DOMAIN_CHECK_SOON_FOR",
+    default: Some("10m"),
+    meaning: "for how long it is looked at so often",
+};
+const DOMAIN_CHECK_LATER: Variable = Variable {
+    name: "RAVEN_DOMAIN_CHECK_LATER",
+    default: Some("1h"),
+    meaning: "how often every other sending domain is looked at",
 };
 const SEND_LANES: Variable = Variable {
     name: "RAVEN_SEND_LANES",
@@ -88,6 +104,9 @@ pub const PROGRAM: Program = Program {
         &RETRY_MAX,
         &RETRY_WINDOW,
         &RECONCILE_AFTER,
+        &DOMAIN_CHECK,
+        &DOMAIN_CHECK_SOON_FOR,
+        &DOMAIN_CHECK_LATER,
         &SEND_LANES,
         &EVENT_LANES,
         &EVENT_PREFETCH,
@@ -130,6 +149,8 @@ pub struct Settings {
     pub retry: RetryPolicy,
     /// When to ask again.
     pub reconcile: ReconcilePolicy,
+    /// When to look at sending domains.
+    pub domains: Rhythm,
     /// Batches of sends being taken on at once, from each queue.
     pub send_lanes: usize,
     /// Batches of webhook bodies at once.
@@ -167,6 +188,12 @@ impl Settings {
             reconcile: ReconcilePolicy {
                 after: environment.read(&RECONCILE_AFTER, positive)?,
                 look_ups: LOOK_UPS,
+            },
+            domains: Rhythm {
+                soon: environment.read(&DOMAIN_CHECK, positive)?,
+                soon_for: environment.read(&DOMAIN_CHECK_SOON_FOR, duration)?,
+                later: environment.read(&DOMAIN_CHECK_LATER, positive)?,
+                look: provisioning::domains::longest_look(timeout),
             },
             send_lanes: environment.read(&SEND_LANES, count)?,
             event_lanes: environment.read(&EVENT_LANES, count)?,

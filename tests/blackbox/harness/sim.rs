@@ -107,6 +107,28 @@ impl Sim {
         http::send(self.request(Method::DELETE, "/sim/faults")).await.expect(204);
     }
 
+    /// Publishes and withdraws records of a domain.
+    pub(crate) async fn publish(&self, domain: &str, change: &Value) {
+        http::send(self.request(Method::POST, &format!("/sim/dns/{domain}")).json(change)).await.expect(200);
+    }
+
+    /// What a domain publishes, and how often it was looked at.
+    pub(crate) async fn dns(&self, domain: &str) -> Value {
+        self.get(&format!("/sim/dns/{domain}")).await
+    }
+
+    /// A call of a REST resource, as somebody else makes it with the same account.
+    pub(crate) async fn rest(
+        &self,
+        (key, secret): &(String, String),
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> http::Reply {
+        let request = self.request(method, &format!("/v3/REST/{path}")).basic_auth(key, Some(secret));
+        http::send(request.json(body)).await
+    }
+
     /// Has all events of an account posted to a URL.
     pub(crate) async fn register(&self, (key, secret): (&str, &str), url: &Url, version: u8) {
         for kind in TYPES {

@@ -54,6 +54,10 @@ impl Tenant {
         http::send(self.request(Method::PUT, path).json(body)).await
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> Reply {
+        http::send(self.request(Method::DELETE, path)).await
+    }
+
     /// Stores the account at Mailjet.
     pub(crate) async fn set_provider(&self) {
         let provider = json!({

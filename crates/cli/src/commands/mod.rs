@@ -4,13 +4,14 @@ mod audit;
 mod completions;
 mod dead_letter;
 mod encryption;
+mod domain;
 mod events;
 mod key;
 mod provider;
 mod tenant;
 
+use ::domain::TenantId;
 use anyhow::Context as _;
-use domain::TenantId;
 use serde_json::json;
 use service::Environment;
 use service::shared::{DATABASE_URL, ENCRYPTION_KEYS};
@@ -33,6 +34,7 @@ pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyh
         }
         Command::Audit(command) => audit::run(command, &open(environment)?, output).await,
         Command::Completions(wanted) => completions::run(&wanted, output),
+        Command::Domain(command) => domain::run(command, &open(environment)?, environment, output).await,
         Command::DeadLetter(command) => dead_letter::run(command, environment, output).await,
     }
 }

@@ -3,6 +3,7 @@
 mod audit;
 mod connection;
 mod keys;
+mod domains;
 mod providers;
 mod suppressions;
 mod webhook_tokens;
@@ -21,6 +22,9 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(at("/v1/audit-log").route(get().to(audit::list)))
         .service(at("/v1/keys").route(get().to(keys::list)).route(post().to(keys::create)))
         .service(at("/v1/keys/{keyId}").route(delete().to(keys::revoke)))
+        .service(at("/v1/domains").route(get().to(domains::list)).route(post().to(domains::add)))
+        .service(at("/v1/domains/{id}").route(get().to(domains::show)).route(delete().to(domains::remove)))
+        .service(at("/v1/domains/{id}/check").route(post().to(domains::check)))
         .service(
             at("/v1/providers/{provider}")
                 .route(put().to(providers::set))
@@ -49,7 +53,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 /// What the OpenAPI document says of these routes.
 pub(crate) fn document() -> Document {
     let mut document = audit::Docs::openapi();
-    for more in [keys::Docs::openapi(), connection::Docs::openapi(), webhooks::Docs::openapi()] {
+    for more in [keys::Docs::openapi(), connection::Docs::openapi(), webhooks::Docs::openapi(), domains::Docs::openapi()] {
         document.merge(more);
     }
     document

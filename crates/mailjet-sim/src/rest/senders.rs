@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, web};
 use serde_json::{Map, Value, json};
 
 use super::{
-    query::{Page, Parameters},
+    query::{Page, Parameters, is_true},
     reply::{RestError, object, ok, rows},
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     send::address::{is_domain, is_email},
     senders::{
         Rejected, Senders,
-        account::{Sender, Validation, Wish},
+        account::{Sender, Standing, Validation, Wish},
     },
 };
 
@@ -97,6 +97,9 @@ fn matches(sender: &Sender, parameters: &Parameters) -> bool {
         && passes("Domain", sender.domain())
         && passes("Status", &format!("{:?}", sender.status))
         && passes("DnsID", &sender.dns_id.to_string())
+        && (sender.status != Standing::Deleted
+            || is_true(parameters, "ShowDeleted")
+            || parameters.contains_key("Status"))
 }
 
 fn wish(body: &Map<String, Value>) -> Result<Wish, RestError> {

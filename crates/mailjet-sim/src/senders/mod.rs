@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use self::{
     account::{Account, Sender, Standing, Validation, Wish},
-    zone::{Dns, Publish, Published, Zone},
+    zone::{Dns, Looks, Publish, Published, Zone},
 };
 use crate::util::lock;
 
@@ -38,6 +38,7 @@ pub(crate) enum Rejected {
 pub(crate) struct Senders {
     accounts: Mutex<HashMap<String, Account>>,
     dns: Mutex<Dns>,
+    looks: Mutex<HashMap<String, Looks>>,
     last: AtomicU64,
 }
 
@@ -95,6 +96,7 @@ impl Senders {
         let mut accounts = self.accounts();
         let account = accounts.get_mut(api_key)?;
         let domain = account.find(element)?.domain().to_owned();
+        self.count(&domain, |looks| looks.validations += 1);
         account.validate(element, self.published(&domain))
     }
 
@@ -123,6 +125,7 @@ impl Senders {
         let mut accounts = self.accounts();
         let zone = accounts.get_mut(api_key)?.zone(element)?;
         let published = self.published(&zone.domain);
+        self.count(&zone.domain, |looks| looks.checks += 1);
         Some(zone.check(published, Timestamp::now()))
     }
 
@@ -136,6 +139,19 @@ impl Senders {
         let published = dns.entry(domain).or_default();
         change.apply(published);
         Some(*published)
+    }
+
+    /// What a domain publishes, and how often it was looked at, whichever API key asked.
+    pub(crate) fn seen(&self, domain: &str) -> (Published, Looks) {
+        let domain = domain.to_lowercase();
+        (self.published(&domain), lock(&self.looks).get(&domain).copied().unwrap_or_default())
+    }
+
+    fn count(&self, domain: &str, look: impl FnOnce(&mut Looks)) {
+        let mut looks = lock(&self.looks);
+        if looks.contains_key(domain) || looks.len() < MOST {
+            look(looks.entry(domain.to_owned()).or_default());
+        }
     }
 
     fn published(&self, domain: &str) -> Published {

@@ -11,21 +11,44 @@ use crate::util::fingerprint;
 
 const SPF: &str = "v=spf1 include:spf.mailjet.com ?all";
 
+/// An SPF record that does not let Mailjet send.
+const OTHER_SPF: &str = "v=spf1 include:_spf.example.net -all";
+/// A key that is not ours.
+const OTHER_DKIM: &str = "k=rsa; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQC7";
+
 /// What a domain publishes in the imitated DNS.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Published {
     pub(crate) ownership: bool,
     pub(crate) dkim: bool,
     pub(crate) spf: bool,
+    /// Another key stands where ours should.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) wrong_dkim: bool,
+    /// There is an SPF record that does not name Mailjet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) other_spf: bool,
+}
+
+/// How often a domain was looked at.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub(crate) struct Looks {
+    /// By the check of its DNS.
+    pub(crate) checks: u64,
+    /// By the validation of a sender.
+    pub(crate) validations: u64,
 }
 
 /// A change of what a domain publishes; absent means as it is.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Publish {
     pub(crate) ownership: Option<bool>,
     pub(crate) dkim: Option<bool>,
     pub(crate) spf: Option<bool>,
+    pub(crate) wrong_dkim: Option<bool>,
+    pub(crate) other_spf: Option<bool>,
 }
 
 impl Publish {
@@ -34,6 +57,28 @@ impl Publish {
         published.ownership = self.ownership.unwrap_or(published.ownership);
         published.dkim = self.dkim.unwrap_or(published.dkim);
         published.spf = self.spf.unwrap_or(published.spf);
+        published.wrong_dkim = self.wrong_dkim.unwrap_or(published.wrong_dkim);
+        published.other_spf = self.other_spf.unwrap_or(published.other_spf);
+    }
+}
+
+impl Published {
+    /// The status of DKIM, and what is wrong.
+    fn dkim(self) -> (&'static str, Option<&'static str>) {
+        match (self.wrong_dkim, self.dkim) {
+            (true, _) => ("Error", Some("the DKIM record differs from the expected value")),
+            (false, true) => ("OK", None),
+            (false, false) => ("Error", Some("no DKIM record")),
+        }
+    }
+
+    /// The status of SPF, and what is wrong.
+    fn spf(self) -> (&'static str, Option<&'static str>) {
+        match (self.spf, self.other_spf) {
+            (true, _) => ("OK", None),
+            (false, true) => ("Error", Some("the SPF record does not include spf.mailjet.com")),
+            (false, false) => ("Not found", Some("no SPF record")),
+        }
     }
 }
 
@@ -72,16 +117,25 @@ impl Zone {
     /// Looks the domain up and answers what was found.
     pub(super) fn check(&mut self, published: Published, now: Timestamp) -> Value {
         self.checked = Some((published, now));
-        let found = |is: bool, value: String| if is { value } else { String::new() };
-        let errors = |is: bool, words: &str| if is { json!([]) } else { json!([words]) };
-        let spf = found(published.spf, SPF.to_owned());
+        let errors = |words: Option<&str>| json!(words.into_iter().collect::<Vec<_>>());
+        let ((dkim, no_dkim), (spf, no_spf)) = (published.dkim(), published.spf());
+        let dkim_value = match (published.wrong_dkim, published.dkim) {
+            (true, _) => OTHER_DKIM.to_owned(),
+            (false, true) => self.dkim(),
+            (false, false) => String::new(),
+        };
+        let spf_values = match (published.spf, published.other_spf) {
+            (true, _) => json!([SPF]),
+            (false, true) => json!([OTHER_SPF]),
+            (false, false) => json!([]),
+        };
         json!({
-            "DKIMErrors": errors(published.dkim, "no DKIM record"),
-            "DKIMRecordCurrentValue": found(published.dkim, self.dkim()),
-            "DKIMStatus": status(published.dkim, "Error"),
-            "SPFErrors": errors(published.spf, "no SPF record"),
-            "SPFRecordsCurrentValues": if published.spf { json!([spf]) } else { json!([]) },
-            "SPFStatus": status(published.spf, "Not found"),
+            "DKIMErrors": errors(no_dkim),
+            "DKIMRecordCurrentValue": dkim_value,
+            "DKIMStatus": dkim,
+            "SPFErrors": errors(no_spf),
+            "SPFRecordsCurrentValues": spf_values,
+            "SPFStatus": spf,
         })
     }
 
@@ -89,10 +143,7 @@ impl Zone {
     pub(crate) fn to_json(&self) -> Value {
         let (dkim, spf, at) = match self.checked {
             None => ("Not checked", "Not checked", String::new()),
-            Some((published, at)) => {
-                let dkim = status(published.dkim, "Error");
-                (dkim, status(published.spf, "Not found"), format!("{at:.0}"))
-            }
+            Some((published, at)) => (published.dkim().0, published.spf().0, format!("{at:.0}")),
         };
         json!({
             "ID": self.id,
@@ -108,8 +159,4 @@ impl Zone {
             "SPFStatus": spf,
         })
     }
-}
-
-fn status(ok: bool, otherwise: &'static str) -> &'static str {
-    if ok { "OK" } else { otherwise }
 }

@@ -82,6 +82,31 @@ async fn a_domain_is_registered_and_checked() {
 }
 
 #[tokio::test]
+async fn records_that_are_there_and_wrong_are_shown_and_looks_are_counted() {
+    let sim = Sim::start();
+    sim.post("/v3/REST/sender", &json!({"Email": "*@example.org"})).await;
+    let (_, published) =
+        sim.post("/sim/dns/example.org", &json!({"dkim": true, "wrongDkim": true, "otherSpf": true})).await;
+    assert_eq!(published["wrongDkim"], true);
+    let (_, found) = sim.post("/v3/REST/dns/example.org/check", &json!({})).await;
+    let found = &found["Data"][0];
+    assert_eq!((&found["DKIMStatus"], &found["SPFStatus"]), (&json!("Error"), &json!("Error")));
+    let dns = sim.get("/v3/REST/dns/example.org").await["Data"][0].clone();
+    assert_ne!(found["DKIMRecordCurrentValue"], dns["DKIMRecordValue"]);
+    let other = found["SPFRecordsCurrentValues"][0].as_str().unwrap();
+    assert!(other.starts_with("v=spf1 ") && !other.contains("mailjet"), "{other}");
+    let seen = sim.get("/sim/dns/example.org").await;
+    assert_eq!((&seen["checks"], &seen["validations"]), (&json!(1), &json!(0)));
+    sim.post("/sim/dns/example.org", &json!({"wrongDkim": false, "otherSpf": false, "spf": true})).await;
+    let (_, found) = sim.post("/v3/REST/dns/example.org/check", &json!({})).await;
+    assert_eq!(
+        (&found["Data"][0]["DKIMStatus"], &found["Data"][0]["SPFStatus"]),
+        (&json!("OK"), &json!("OK"))
+    );
+    assert_eq!(sim.get("/sim/dns/Example.org").await["checks"], 2);
+}
+
+#[tokio::test]
 async fn a_deleted_sender_blocks_its_address_until_revived() {
     let sim = Sim::start();
     let row = json!({"Email": "ann@example.org"});
@@ -89,6 +114,8 @@ async fn a_deleted_sender_blocks_its_address_until_revived() {
     let path = "/v3/REST/sender/ann@example.org";
     assert_eq!(sim.call(Method::PUT, path, &json!({})).await.0, 304);
     assert_eq!(sim.call(Method::DELETE, path, &Value::Null).await.0, 204);
+    assert_eq!(sim.get("/v3/REST/sender?Domain=example.org").await["Count"], 0);
+    assert_eq!(sim.get("/v3/REST/sender?Domain=example.org&ShowDeleted=true").await["Count"], 1);
     let (status, error) = sim.post("/v3/REST/sender", &row).await;
     assert_eq!(status, 400);
     assert!(error["ErrorMessage"].as_str().unwrap().contains("existing deleted sender"), "{error}");

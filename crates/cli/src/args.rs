@@ -3,12 +3,12 @@
 mod audit;
 mod completions;
 mod dead_letter;
+mod domain;
 mod encryption;
 mod events;
 mod key;
 mod provider;
 mod tenant;
-mod domain;
 
 pub(crate) use audit::Audit;
 pub(crate) use completions::Completions;
@@ -19,8 +19,8 @@ pub(crate) use key::{Key, Scope};
 pub(crate) use provider::{Account, Provider};
 pub(crate) use tenant::Tenant;
 
-pub(crate) use domain::{Domain, Named};
 use clap::{Parser, Subcommand};
+pub(crate) use domain::{Domain, Named};
 
 const SETTINGS: &str = "Settings (environment; NAME_FILE names a file that holds the value):
   DATABASE_URL           the Postgres database, such as postgres://user:password@host:5432/raven 

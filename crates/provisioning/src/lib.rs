@@ -7,8 +7,8 @@
 //! This crate must never send mail, and must never know how requests reach us.
 
 pub mod connection;
-pub mod webhooks;
 pub mod domains;
+pub mod webhooks;
 
 use std::sync::Arc;
 

@@ -238,10 +238,11 @@ impl Raven {
     }
 
     /// The settings of the command line.
-    pub(crate) fn cli_variables(&self) -> [(&'static str, String); 3] {
+    pub(crate) fn cli_variables(&self) -> [(&'static str, String); 4] {
         [
             ("DATABASE_URL", self.database.url().into()),
             ("AMQP_URL", self.vhost.url().into()),
+            ("MAILJET_URL", format!("http://127.0.0.1:{}", self.sim.port)),
             ("RAVEN_ENCRYPTION_KEYS", self.encryption_keys.clone()),
         ]
     }

@@ -3,8 +3,8 @@
 mod audit;
 mod completions;
 mod dead_letter;
-mod encryption;
 mod domain;
+mod encryption;
 mod events;
 mod key;
 mod provider;

@@ -2,8 +2,8 @@
 
 mod audit;
 mod connection;
-mod keys;
 mod domains;
+mod keys;
 mod providers;
 mod suppressions;
 mod webhook_tokens;
@@ -53,7 +53,12 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 /// What the OpenAPI document says of these routes.
 pub(crate) fn document() -> Document {
     let mut document = audit::Docs::openapi();
-    for more in [keys::Docs::openapi(), connection::Docs::openapi(), webhooks::Docs::openapi(), domains::Docs::openapi()] {
+    for more in [
+        keys::Docs::openapi(),
+        connection::Docs::openapi(),
+        webhooks::Docs::openapi(),
+        domains::Docs::openapi(),
+    ] {
         document.merge(more);
     }
     document

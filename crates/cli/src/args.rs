@@ -1,8 +1,12 @@
 //! The command line.
 
 mod dead_letter;
+mod erase;
+mod suppression;
 
 pub(crate) use dead_letter::{DeadLetter, Origin, Selection};
+pub(crate) use erase::Erase;
+pub(crate) use suppression::Suppression;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use domain::TenantId;
@@ -50,6 +54,11 @@ pub(crate) enum Command {
     /// One such command runs at a time in one installation.
     #[command(subcommand)]
     DeadLetter(DeadLetter),
+    /// See and change who gets no more mail from a tenant; import and export the list.
+    #[command(subcommand)]
+    Suppression(Suppression),
+    /// Erase a person: everything that tells of this address goes.
+    Erase(Erase),
 }
 
 #[derive(Debug, Subcommand)]

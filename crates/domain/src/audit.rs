@@ -66,6 +66,10 @@ actions! {
     SuppressionAdded = "suppression.added",
     /// An address was taken off the suppression list; the subject is the address.
     SuppressionRemoved = "suppression.removed",
+    /// A file of addresses was put on the suppression list; the detail has the counts.
+    SuppressionsImported = "suppressions.imported",
+    /// A person was erased; the subject is the erasure's id, since the address must not stand here.
+    PersonErased = "person.erased",
 }
 
 impl std::str::FromStr for Action {

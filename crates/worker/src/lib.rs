@@ -10,6 +10,7 @@ mod bisect;
 mod chores;
 mod events;
 mod health;
+mod retention;
 mod send;
 pub mod settings;
 
@@ -53,6 +54,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     let sender = Sender::new(&settings, store.clone(), (&work, &shutdown));
     let consumers = consume(&settings, &sender, &dead_letters, (&work, &shutdown));
     look_after(&sender, &store, (&work, &shutdown), (&background, &stop_background));
+    let (old, keep, stop) = (store.clone(), settings.retention, stop_background.clone());
+    background.spawn(keep_running("retention", move || retention::keep(old.clone(), keep, stop.clone())));
     background.spawn(telemetry::keep_up(metrics.clone(), stop_background.clone()));
     let ops = ops::Ops { readiness: health::readiness(consumers, database, shutdown.clone()), metrics };
     tracing::info!(%address, "working");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use broker::BrokerUrl;
 use domain::retry::{ReconcilePolicy, RetryPolicy};
-use service::settings::{count, duration, listen, positive};
+use service::settings::{age, count, duration, listen, positive};
 use service::shared::{
     AMQP_URL, DATABASE_URL, ENCRYPTION_KEYS, MAILJET_TIMEOUT, MAILJET_URL, SHUTDOWN_GRACE,
 };
@@ -62,6 +62,32 @@ const DATABASE_CONNECTIONS: Variable = Variable {
     meaning: "most connections to Postgres",
 };
 
+const KEEP_BODIES: Variable = Variable {
+    name: "RAVEN_KEEP_BODIES",
+    default: Some("30d"),
+    meaning: "how long bodies, attachments and variables of settled messages are kept; off keeps them for ever",
+};
+const KEEP_MESSAGES: Variable = Variable {
+    name: "RAVEN_KEEP_MESSAGES",
+    default: Some("400d"),
+    meaning: "how long settled messages are kept, with recipients and attempts; or off",
+};
+const KEEP_EVENTS: Variable = Variable {
+    name: "RAVEN_KEEP_EVENTS",
+    default: Some("400d"),
+    meaning: "how long events are kept, and until their month is over; at least last month's are; or off",
+};
+const KEEP_AUDIT: Variable = Variable {
+    name: "RAVEN_KEEP_AUDIT",
+    default: Some("off"),
+    meaning: "how long entries of the audit log are kept, such as 800d; off keeps them for ever",
+};
+const RETENTION_EVERY: Variable = Variable {
+    name: "RAVEN_RETENTION_EVERY",
+    default: Some("1h"),
+    meaning: "how often one of the workers deletes what is older",
+};
+
 /// The program.
 pub const PROGRAM: Program = Program {
     name: "raven-worker",
@@ -82,6 +108,11 @@ pub const PROGRAM: Program = Program {
         &EVENT_LANES,
         &EVENT_PREFETCH,
         &EVENT_BATCH,
+        &KEEP_BODIES,
+        &KEEP_MESSAGES,
+        &KEEP_EVENTS,
+        &KEEP_AUDIT,
+        &RETENTION_EVERY,
         &DATABASE_CONNECTIONS,
         &SHUTDOWN_GRACE,
     ],
@@ -89,6 +120,21 @@ pub const PROGRAM: Program = Program {
 
 /// How often Mailjet must not have heard of a message before it is sent again.
 const LOOK_UPS: u32 = 3;
+
+/// How long what is settled is kept; none is for ever.
+#[derive(Debug, Clone, Copy)]
+pub struct Retention {
+    /// Bodies, with attachments and variables.
+    pub bodies: Option<Duration>,
+    /// Messages.
+    pub messages: Option<Duration>,
+    /// Events.
+    pub events: Option<Duration>,
+    /// Entries of the audit log.
+    pub audit: Option<Duration>,
+    /// How often what is older is deleted.
+    pub every: Duration,
+}
 
 /// Everything that can be set; all of it checked.
 #[derive(Debug)]
@@ -117,6 +163,8 @@ pub struct Settings {
     pub event_prefetch: u16,
     /// Most webhook bodies of one batch.
     pub event_batch: usize,
+    /// How long what is settled is kept.
+    pub retention: Retention,
     /// Most connections to Postgres.
     pub database_connections: usize,
     /// How long the end may take.
@@ -149,6 +197,13 @@ impl Settings {
             event_lanes: environment.read(&EVENT_LANES, count)?,
             event_prefetch: environment.read(&EVENT_PREFETCH, prefetch)?,
             event_batch: environment.read(&EVENT_BATCH, count)?,
+            retention: Retention {
+                bodies: environment.read(&KEEP_BODIES, age)?,
+                messages: environment.read(&KEEP_MESSAGES, age)?,
+                events: environment.read(&KEEP_EVENTS, age)?,
+                audit: environment.read(&KEEP_AUDIT, age)?,
+                every: environment.read(&RETENTION_EVERY, positive)?,
+            },
             database_connections: environment.read(&DATABASE_CONNECTIONS, count)?,
             shutdown_grace: environment.read(&SHUTDOWN_GRACE, duration)?,
         })

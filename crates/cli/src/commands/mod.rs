@@ -1,9 +1,11 @@
 //! What each command does.
 
 mod dead_letter;
+mod erase;
 mod events;
 mod key;
 mod provider;
+mod suppression;
 mod tenant;
 
 use anyhow::Context as _;
@@ -24,6 +26,8 @@ pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyh
         Command::Key(command) => key::run(command, &open(environment)?, output).await,
         Command::Events(command) => events::run(command, &open(environment)?, output).await,
         Command::Provider(command) => provider::run(command, &open(environment)?, environment, output).await,
+        Command::Erase(command) => erase::run(command, &open(environment)?, output).await,
+        Command::Suppression(command) => suppression::run(command, &open(environment)?, output).await,
         Command::DeadLetter(command) => dead_letter::run(command, environment, output).await,
     }
 }

@@ -1,7 +1,9 @@
 //! The management API: what a tenant sets and looks after.
 
 mod audit;
+mod erasures;
 mod providers;
+mod suppression_files;
 mod suppressions;
 mod webhook_tokens;
 
@@ -15,6 +17,7 @@ use crate::resource::at;
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .service(at("/v1/audit-log").route(get().to(audit::list)))
+        .service(at("/v1/erasures").route(post().to(erasures::erase)))
         .service(
             at("/v1/providers/{provider}")
                 .route(put().to(providers::set))
@@ -24,6 +27,9 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(
             at("/v1/suppressions").route(get().to(suppressions::list)).route(post().to(suppressions::add)),
         )
+        // No address is spelt like these two, so they hide none.
+        .service(at("/v1/suppressions/import").route(post().to(suppression_files::import)))
+        .service(at("/v1/suppressions/export").route(get().to(suppression_files::export)))
         .service(at("/v1/suppressions/{email}").route(delete().to(suppressions::remove)))
         .service(
             at("/v1/webhook-tokens")
@@ -35,5 +41,8 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 
 /// What the OpenAPI document says of these routes.
 pub(crate) fn document() -> Document {
-    audit::Docs::openapi()
+    let mut document = audit::Docs::openapi();
+    document.merge(erasures::Docs::openapi());
+    document.merge(suppression_files::Docs::openapi());
+    document
 }

@@ -322,7 +322,7 @@ mod tests {
             (b"{\"a\":1}", BadHeader::NoEmail),
             (b"a@example.com\nb@example.com", BadHeader::NoEmail),
             (b"email,Email\n", BadHeader::Twice("email")),
-            (&[b'x'; 20_000], BadHeader::TooLong),
+            ("x".repeat(20_000).as_bytes(), BadHeader::TooLong),
         ] {
             assert_eq!(read(&[file]), Err(fault));
         }

@@ -111,12 +111,12 @@ pub(super) async fn import(
         if bytes > LARGEST {
             return Err(too_large("What came before was imported."));
         }
-        import.read(&piece).map_err(bad_header)?;
+        import.read(&piece).map_err(|fault| bad_header(&fault))?;
         while import.is_due() {
             ask(import.write()).await?;
         }
     }
-    import.end().map_err(bad_header)?;
+    import.end().map_err(|fault| bad_header(&fault))?;
     while !import.is_done() {
         ask(import.write()).await?;
     }
@@ -145,7 +145,7 @@ fn too_large(what: &str) -> Problem {
     Problem::new(Code::PayloadTooLarge, detail)
 }
 
-fn bad_header(fault: BadHeader) -> Problem {
+fn bad_header(fault: &BadHeader) -> Problem {
     Problem::invalid(vec![Fault { pointer: String::new(), detail: format!("is no list to import: {fault}") }])
 }
 
@@ -191,12 +191,11 @@ fn pages(
     let rows = stream::try_unfold((filter, Some(first)), move |(mut filter, rows)| {
         let store = store.clone();
         async move {
-            let rows = match rows {
-                Some(rows) => rows,
-                None => {
-                    let page = ask(suppressions::list(&store, tenant, &filter, PAGE)).await;
-                    page.map_err(|problem| io::Error::other(problem.to_string()))?
-                }
+            let rows = if let Some(rows) = rows {
+                rows
+            } else {
+                let page = ask(suppressions::list(&store, tenant, &filter, PAGE)).await;
+                page.map_err(|problem| io::Error::other(problem.to_string()))?
             };
             let Some(last) = rows.last() else { return Ok(None) };
             filter.after = Some(last.email_key.clone());

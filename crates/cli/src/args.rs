@@ -9,6 +9,8 @@ mod events;
 mod key;
 mod provider;
 mod tenant;
+mod erase;
+mod suppression;
 
 pub(crate) use audit::Audit;
 pub(crate) use completions::Completions;
@@ -18,6 +20,8 @@ pub(crate) use events::Events;
 pub(crate) use key::{Key, Scope};
 pub(crate) use provider::{Account, Provider};
 pub(crate) use tenant::Tenant;
+pub(crate) use erase::Erase;
+pub(crate) use suppression::Suppression;
 
 use clap::{Parser, Subcommand};
 pub(crate) use domain::{Domain, Named};
@@ -79,6 +83,11 @@ pub(crate) enum Command {
     /// Print what makes a shell complete these commands.
     #[command(after_help = "Example: raven completions bash > /etc/bash_completion.d/raven")]
     Completions(Completions),
+    /// See and change who gets no more mail from a tenant; import and export the list.
+    #[command(subcommand)]
+    Suppression(Suppression),
+    /// Erase a person: everything that tells of this address goes.
+    Erase(Erase),
 }
 
 #[cfg(test)]

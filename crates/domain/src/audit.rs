@@ -84,6 +84,10 @@ actions! {
     WebhooksHealed = "webhooks.healed",
     /// Somebody else keeps taking the place of a webhook, which is left to them; the subject is the provider.
     WebhooksContested = "webhooks.contested",
+    /// A file of addresses was put on the suppression list; the detail has the counts.
+    SuppressionsImported = "suppressions.imported",
+    /// A person was erased; the subject is the erasure's id, since the address must not stand here.
+    PersonErased = "person.erased",
 }
 
 impl std::str::FromStr for Action {

@@ -1,5 +1,7 @@
 //! Why an address gets no more mail from a tenant.
 
+pub mod file;
+
 use std::str::FromStr;
 
 /// The reason of a suppression, weakest first.

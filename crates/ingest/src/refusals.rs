@@ -15,6 +15,8 @@ pub(crate) struct Usual;
 pub(crate) struct Missing;
 /// The body or the parameters have faults.
 pub(crate) struct Invalid;
+/// The parameters have faults; there is no body.
+pub(crate) struct InvalidParameters;
 /// Not possible in the present state.
 pub(crate) struct Conflict;
 /// The provider does not do it, or is away.
@@ -54,6 +56,7 @@ refusals! {
     Usual: Unauthorized, Forbidden, RateLimited, Internal, DatabaseUnavailable;
     Missing: NotFound;
     Invalid: MalformedJson, RequestTimeout, PayloadTooLarge, ValidationFailed;
+    InvalidParameters: ValidationFailed;
     Conflict: Conflict;
     AtProvider: ProviderRefused, ProviderUnavailable;
     Upstream: ValidationFailed, ProviderRefused, DatabaseUnavailable, ProviderUnavailable;

@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Write as _};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 use zeroize::Zeroizing;
 
 /// One setting: what `--help` says of it, and how it is read.
@@ -106,6 +106,25 @@ pub fn positive(text: &str) -> Result<Duration, &'static str> {
     duration(text).and_then(|span| if span.is_zero() { Err("is zero") } else { Ok(span) })
 }
 
+/// The longest age that can be set: a hundred years, from which every moment can still be counted.
+const OLDEST: Duration = Duration::from_hours(24 * 36_525);
+
+/// Reads how old something may grow, such as `30d` or `12h`; nothing when it is `off`. A day has 24 hours.
+pub fn age(text: &str) -> Result<Option<Duration>, &'static str> {
+    if text.eq_ignore_ascii_case("off") {
+        return Ok(None);
+    }
+    let span: Span = text.parse().map_err(|_| "is not an age such as 30d or 12h, or off")?;
+    let span =
+        span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| "needs its months in days")?;
+    let age = Duration::try_from(span).map_err(|_| "is a negative time span")?;
+    match age {
+        Duration::ZERO => Err("is zero; off keeps for ever"),
+        _ if age > OLDEST => Err("is over a hundred years; off keeps for ever"),
+        _ => Ok(Some(age)),
+    }
+}
+
 /// Reads an address to listen on.
 pub fn listen(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "is not an address such as 127.0.0.1:8080")
@@ -147,6 +166,16 @@ mod tests {
         assert_eq!(missing.to_string(), "URL is not set; set it to: where, e.g. http://x");
         let wrong = Environment::of([("SPAN", "soon")]).read(&SPAN, duration).unwrap_err();
         assert_eq!(wrong.to_string(), "SPAN is not a time span such as 250ms, 5s or 1h");
+    }
+
+    #[test]
+    fn ages_are_read() {
+        let hours = |text| age(text).map(|age| age.map(|age| age.as_secs() / 3600));
+        assert_eq!([hours("30d"), hours("2w 12h"), hours("1h")], [Ok(Some(720)), Ok(Some(348)), Ok(Some(1))]);
+        assert_eq!([hours("off"), hours("OFF")], [Ok(None), Ok(None)]);
+        for wrong in ["", "0d", "-5d", "13 months", "1y", "30", "for ever", "99999999d"] {
+            assert!(age(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Table `audit_log`: what was managed, by whom, and when. An entry is written in the transaction of what it tells of, so
-//! that neither exists without the other. Entries are never changed.
+//! that neither exists without the other. Entries are never changed, but for two: one of something that takes several
+//! transactions has its counts brought up to date in each of them, and an erasure takes a person's address out.
 
 use deadpool_postgres::Transaction;
 use domain::{Action, Actor, TenantId};
@@ -60,6 +61,25 @@ pub async fn record(transaction: &Transaction<'_>, entry: Entry<'_>) -> Result<(
         .execute(&statement, &[&entry.tenant.0, &actor, &action, &entry.subject, &entry.detail])
         .await?;
     Ok(())
+}
+
+/// Writes the entry of something that takes several transactions: the first writes it, and those that give the id that was
+/// answered then bring its detail up to date.
+pub(crate) async fn record_progress(
+    transaction: &Transaction<'_>,
+    entry: Entry<'_>,
+    known: Option<i64>,
+) -> Result<i64, Error> {
+    if let Some(id) = known {
+        let update = "update audit_log set detail = $3 where id = $1 and tenant_id = $2";
+        let statement = transaction.prepare_cached(update).await?;
+        transaction.execute(&statement, &[&id, &entry.tenant.0, &entry.detail]).await?;
+        return Ok(id);
+    }
+    record(transaction, entry).await?;
+    let id: i64 =
+        transaction.query_one("select currval(pg_get_serial_sequence('audit_log', 'id'))", &[]).await?.get(0);
+    Ok(id)
 }
 
 /// Up to `limit` entries, newest first. `audit_log_tenant_idx` serves this query.

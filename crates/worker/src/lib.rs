@@ -11,6 +11,7 @@ mod chores;
 mod domains;
 mod events;
 mod health;
+mod retention;
 mod send;
 pub mod settings;
 mod webhooks;
@@ -66,6 +67,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     keep_webhooks(&settings, provisioner.clone(), (&background, &stop_background));
     let (rhythm, stop) = (settings.domains, shutdown.clone());
     work.spawn(keep_running("domains", move || domains::look(provisioner.clone(), rhythm, stop.clone())));
+    let (old, keep, stop) = (store.clone(), settings.retention, stop_background.clone());
+    background.spawn(keep_running("retention", move || retention::keep(old.clone(), keep, stop.clone())));
     background.spawn(telemetry::keep_up(metrics.clone(), stop_background.clone()));
     let ops =
         ops::Ops { readiness: health::readiness(consumers, (database, keys), shutdown.clone()), metrics };

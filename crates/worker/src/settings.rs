@@ -6,7 +6,7 @@ use std::time::Duration;
 use broker::BrokerUrl;
 use domain::Rhythm;
 use domain::retry::{ReconcilePolicy, RetryPolicy};
-use service::settings::{count, duration, listen, positive};
+use service::settings::{age, count, duration, listen, positive};
 use service::shared::{
     AMQP_URL, DATABASE_URL, ENCRYPTION_KEYS, MAILJET_TIMEOUT, MAILJET_URL, SHUTDOWN_GRACE,
 };
@@ -88,6 +88,32 @@ const WEBHOOK_TOKEN_GRACE: Variable = Variable {
     meaning: "how long a webhook's old token is still taken, while Mailjet may repeat what it had under way",
 };
 
+const KEEP_BODIES: Variable = Variable {
+    name: "RAVEN_KEEP_BODIES",
+    default: Some("30d"),
+    meaning: "how long bodies, attachments and variables of settled messages are kept; off keeps them for ever",
+};
+const KEEP_MESSAGES: Variable = Variable {
+    name: "RAVEN_KEEP_MESSAGES",
+    default: Some("400d"),
+    meaning: "how long settled messages are kept, with recipients and attempts; or off",
+};
+const KEEP_EVENTS: Variable = Variable {
+    name: "RAVEN_KEEP_EVENTS",
+    default: Some("400d"),
+    meaning: "how long events are kept, and until their month is over; at least last month's are; or off",
+};
+const KEEP_AUDIT: Variable = Variable {
+    name: "RAVEN_KEEP_AUDIT",
+    default: Some("off"),
+    meaning: "how long entries of the audit log are kept, such as 800d; off keeps them for ever",
+};
+const RETENTION_EVERY: Variable = Variable {
+    name: "RAVEN_RETENTION_EVERY",
+    default: Some("1h"),
+    meaning: "how often one of the workers deletes what is older",
+};
+
 /// The program.
 pub const PROGRAM: Program = Program {
     name: "raven-worker",
@@ -113,6 +139,11 @@ pub const PROGRAM: Program = Program {
         &EVENT_BATCH,
         &WEBHOOK_CHECK,
         &WEBHOOK_TOKEN_GRACE,
+        &KEEP_BODIES,
+        &KEEP_MESSAGES,
+        &KEEP_EVENTS,
+        &KEEP_AUDIT,
+        &RETENTION_EVERY,
         &DATABASE_CONNECTIONS,
         &SHUTDOWN_GRACE,
     ],
@@ -128,6 +159,21 @@ pub struct WebhookPace {
     pub check: Duration,
     /// How long a token lives after no webhook carries it any more.
     pub token_grace: Duration,
+}
+
+/// How long what is settled is kept; none is for ever.
+#[derive(Debug, Clone, Copy)]
+pub struct Retention {
+    /// Bodies, with attachments and variables.
+    pub bodies: Option<Duration>,
+    /// Messages.
+    pub messages: Option<Duration>,
+    /// Events.
+    pub events: Option<Duration>,
+    /// Entries of the audit log.
+    pub audit: Option<Duration>,
+    /// How often what is older is deleted.
+    pub every: Duration,
 }
 
 /// Everything that can be set; all of it checked.
@@ -161,6 +207,8 @@ pub struct Settings {
     pub event_batch: usize,
     /// How the webhooks at Mailjet are looked after.
     pub webhooks: WebhookPace,
+    /// How long what is settled is kept.
+    pub retention: Retention,
     /// Most connections to Postgres.
     pub database_connections: usize,
     /// How long the end may take.
@@ -202,6 +250,13 @@ impl Settings {
             webhooks: WebhookPace {
                 check: environment.read(&WEBHOOK_CHECK, positive)?,
                 token_grace: environment.read(&WEBHOOK_TOKEN_GRACE, duration)?,
+            },
+            retention: Retention {
+                bodies: environment.read(&KEEP_BODIES, age)?,
+                messages: environment.read(&KEEP_MESSAGES, age)?,
+                events: environment.read(&KEEP_EVENTS, age)?,
+                audit: environment.read(&KEEP_AUDIT, age)?,
+                every: environment.read(&RETENTION_EVERY, positive)?,
             },
             database_connections: environment.read(&DATABASE_CONNECTIONS, count)?,
             shutdown_grace: environment.read(&SHUTDOWN_GRACE, duration)?,

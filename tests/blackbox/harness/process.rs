@@ -44,6 +44,28 @@ impl Process {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
+    /// Forgets how much memory it had at its peak; answers how much it has, in bytes.
+    pub(crate) fn forget_peak(&self) -> u64 {
+        fs::write(self.proc("clear_refs"), "5").expect("to reset the peak");
+        self.memory("VmRSS:")
+    }
+
+    /// How much memory it had at its peak, in bytes.
+    pub(crate) fn peak(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    fn proc(&self, file: &str) -> PathBuf {
+        format!("/proc/{}/{file}", self.child.id()).into()
+    }
+
+    fn memory(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(self.proc("status")).expect("the status of a child");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line of its memory");
+        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of kB");
+        kilobytes * 1024
+    }
+
     /// How it ended, if it has.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("the state of a child")

@@ -5,9 +5,11 @@ mod completions;
 mod dead_letter;
 mod domain;
 mod encryption;
+mod erase;
 mod events;
 mod key;
 mod provider;
+mod suppression;
 mod tenant;
 
 use ::domain::TenantId;
@@ -35,6 +37,8 @@ pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyh
         Command::Audit(command) => audit::run(command, &open(environment)?, output).await,
         Command::Completions(wanted) => completions::run(&wanted, output),
         Command::Domain(command) => domain::run(command, &open(environment)?, environment, output).await,
+        Command::Erase(command) => erase::run(command, &open(environment)?, output).await,
+        Command::Suppression(command) => suppression::run(command, &open(environment)?, output).await,
         Command::DeadLetter(command) => dead_letter::run(command, environment, output).await,
     }
 }

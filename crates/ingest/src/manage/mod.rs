@@ -4,7 +4,9 @@ mod audit;
 mod connection;
 mod domains;
 mod keys;
+mod erasures;
 mod providers;
+mod suppression_files;
 mod suppressions;
 mod webhook_tokens;
 mod webhooks;
@@ -25,6 +27,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(at("/v1/domains").route(get().to(domains::list)).route(post().to(domains::add)))
         .service(at("/v1/domains/{id}").route(get().to(domains::show)).route(delete().to(domains::remove)))
         .service(at("/v1/domains/{id}/check").route(post().to(domains::check)))
+        .service(at("/v1/erasures").route(post().to(erasures::erase)))
         .service(
             at("/v1/providers/{provider}")
                 .route(put().to(providers::set))
@@ -41,6 +44,9 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(
             at("/v1/suppressions").route(get().to(suppressions::list)).route(post().to(suppressions::add)),
         )
+        // No address is spelt like these two, so they hide none.
+        .service(at("/v1/suppressions/import").route(post().to(suppression_files::import)))
+        .service(at("/v1/suppressions/export").route(get().to(suppression_files::export)))
         .service(at("/v1/suppressions/{email}").route(delete().to(suppressions::remove)))
         .service(
             at("/v1/webhook-tokens")
@@ -58,6 +64,8 @@ pub(crate) fn document() -> Document {
         connection::Docs::openapi(),
         webhooks::Docs::openapi(),
         domains::Docs::openapi(),
+        erasures::Docs::openapi(),
+        suppression_files::Docs::openapi(),
     ] {
         document.merge(more);
     }

@@ -70,6 +70,7 @@ pub async fn span(store: &Store, tenant: TenantId, since: Timestamp) -> Result<O
 }
 
 /// Up to `limit` of a tenant's events that happened since then, after the place `after`, in the order of their sequence.
+/// Those whose person was erased have nothing left to be read.
 /// The index `delivery_events_sequence_idx` serves this, within the partitions of that time.
 pub async fn archived(
     store: &Store,
@@ -84,7 +85,7 @@ pub async fn archived(
             "select sequence, id, provider, received_at, kind, raw, occurred_at, recipient_status, recipient_key,
                     message_id, fingerprint, custom_id, recipient, provider_message_id, provider_message_uuid, reason, url, ip, geo, user_agent
              from delivery_events
-             where tenant_id = $1 and occurred_at >= $2 and sequence > $3
+             where tenant_id = $1 and occurred_at >= $2 and sequence > $3 and erased_at is null
              order by sequence limit $4",
         )
         .await?;

@@ -1,0 +1,62 @@
+//! Taking a person out of events.
+
+use deadpool_postgres::Transaction;
+use domain::TenantId;
+use uuid::Uuid;
+
+use super::NOBODY;
+use crate::Error;
+
+/// Events of one step.
+const MOST: i64 = 500;
+
+/// What is left of an event. The raw item cannot be read again, and the mark says so to whoever would.
+const NOTHING: &str =
+    "raw = '{\"erased\":true}', reason = null, url = null, ip = null, geo = null, user_agent = null,
+    erased_at = now()";
+
+/// Events of messages that were just erased: they go on naming the same recipient as the message does.
+/// `delivery_events_message_idx` serves this.
+pub(super) async fn of_messages(
+    transaction: &Transaction<'_>,
+    tenant: TenantId,
+    key: &str,
+    messages: &[Uuid],
+    names: &[String],
+) -> Result<u64, Error> {
+    let update = format!(
+        "update delivery_events e set recipient = t.name, recipient_key = t.name, {NOTHING}
+         from unnest($3::uuid[], $4::text[]) as t(message_id, name)
+         where e.message_id = t.message_id and e.tenant_id = $1 and e.recipient_key = $2"
+    );
+    let statement = transaction.prepare_cached(&update).await?;
+    Ok(transaction.execute(&statement, &[&tenant.0, &key, &messages, &names]).await?)
+}
+
+/// Erases a page of all others, but for those of messages that are being sent; answers how many, and where to go on.
+/// `delivery_events_recipient_idx` serves this.
+pub(super) async fn step(
+    transaction: &Transaction<'_>,
+    tenant: TenantId,
+    key: &str,
+    pending: &[Uuid],
+    after: i64,
+) -> Result<(u64, Option<i64>), Error> {
+    let page = "select sequence, fingerprint, occurred_at from delivery_events
+         where tenant_id = $1 and recipient_key collate \"C\" = $2 and sequence > $3
+           and (message_id is null or message_id <> all($4))
+         order by sequence limit $5";
+    let statement = transaction.prepare_cached(page).await?;
+    let page = transaction.query(&statement, &[&tenant.0, &key, &after, &pending, &MOST]).await?;
+    let prints: Vec<&[u8]> = page.iter().map(|row| row.get("fingerprint")).collect();
+    let times: Vec<jiff::Timestamp> = page.iter().map(|row| row.get("occurred_at")).collect();
+    let update = format!(
+        "update delivery_events e set recipient = $4, recipient_key = $4, {NOTHING}
+         from unnest($2::bytea[], $3::timestamptz[]) as t(fingerprint, occurred_at)
+         where e.tenant_id = $1 and e.fingerprint = t.fingerprint and e.occurred_at = t.occurred_at"
+    );
+    let statement = transaction.prepare_cached(&update).await?;
+    let erased = transaction.execute(&statement, &[&tenant.0, &prints, &times, &NOBODY]).await?;
+    let full = i64::try_from(page.len()).is_ok_and(|count| count >= MOST);
+    Ok((erased, page.last().filter(|_| full).map(|row| row.get("sequence"))))
+}

@@ -5,23 +5,23 @@ mod completions;
 mod dead_letter;
 mod domain;
 mod encryption;
+mod erase;
 mod events;
 mod key;
 mod provider;
-mod tenant;
-mod erase;
 mod suppression;
+mod tenant;
 
 pub(crate) use audit::Audit;
 pub(crate) use completions::Completions;
 pub(crate) use dead_letter::{DeadLetter, Origin, Selection};
 pub(crate) use encryption::Encryption;
+pub(crate) use erase::Erase;
 pub(crate) use events::Events;
 pub(crate) use key::{Key, Scope};
 pub(crate) use provider::{Account, Provider};
-pub(crate) use tenant::Tenant;
-pub(crate) use erase::Erase;
 pub(crate) use suppression::Suppression;
+pub(crate) use tenant::Tenant;
 
 use clap::{Parser, Subcommand};
 pub(crate) use domain::{Domain, Named};

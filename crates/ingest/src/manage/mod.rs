@@ -3,8 +3,8 @@
 mod audit;
 mod connection;
 mod domains;
-mod keys;
 mod erasures;
+mod keys;
 mod providers;
 mod suppression_files;
 mod suppressions;

@@ -6,7 +6,6 @@ mod suppressions;
 mod webhook_tokens;
 
 use actix_web::web::{ServiceConfig, delete, get, post, put};
-
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi as Document;
 
@@ -35,5 +34,9 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 
 /// What the OpenAPI document says of these routes.
 pub(crate) fn document() -> Document {
-    audit::Docs::openapi()
+    let mut document = audit::Docs::openapi();
+    document.merge(providers::Docs::openapi());
+    document.merge(suppressions::Docs::openapi());
+    document.merge(webhook_tokens::Docs::openapi());
+    document
 }

@@ -10,31 +10,58 @@ use domain::{TenantId, TokenId};
 use jiff::Timestamp;
 use serde::Serialize;
 use store::{Store, webhook_tokens};
+use utoipa::{OpenApi, ToSchema};
 use uuid::Uuid;
 
 use crate::auth::caller;
 use crate::database::ask;
 use crate::page::Page;
 use crate::problem::{Code, Problem};
+use crate::refusals::{Conflict, Missing, Usual};
 
 /// A new token: the only answer that ever shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = NewWebhookToken)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NewToken {
+    /// Its id.
+    #[schema(value_type = Uuid)]
     id: TokenId,
+    /// The token.
     token: String,
+    /// The address to register at the provider; the token is in it.
+    #[schema(format = "uri")]
     url: String,
+    /// When it was made.
     created_at: Timestamp,
 }
 
 /// A token as it is listed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WebhookToken)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Row {
+    /// Its id.
+    #[schema(value_type = Uuid)]
     id: TokenId,
+    /// When it was made.
     created_at: Timestamp,
 }
 
+#[derive(OpenApi)]
+#[openapi(paths(create, list, revoke))]
+pub(super) struct Docs;
+
+/// Makes a webhook token.
+///
+/// At most two live at a time, so that one can be replaced without loss. From the first one on, webhooks that carry none
+/// are refused.
+#[utoipa::path(
+    post, path = "/v1/webhook-tokens", tag = "Webhook tokens", operation_id = "createWebhookToken",
+    responses(
+        (status = 200, description = "The token, shown only now.", body = NewToken), Usual, Conflict,
+    ),
+)]
 pub(super) async fn create(
     request: HttpRequest,
     store: Data<Store>,
@@ -65,6 +92,11 @@ fn url(base: &str, tenant: TenantId, token: &str) -> String {
     url
 }
 
+/// Lists live webhook tokens, oldest first.
+#[utoipa::path(
+    get, path = "/v1/webhook-tokens", tag = "Webhook tokens", operation_id = "listWebhookTokens",
+    responses((status = 200, description = "All of them; there is one page.", body = Page<Row>), Usual),
+)]
 pub(super) async fn list(request: HttpRequest, store: Data<Store>) -> Result<Json<Page<Row>>, Problem> {
     let caller = caller(&request, Scope::Manage).await?;
     let tokens = ask(webhook_tokens::list(&store, caller.tenant)).await?;
@@ -72,6 +104,12 @@ pub(super) async fn list(request: HttpRequest, store: Data<Store>) -> Result<Jso
     Ok(Json(Page { data, next_cursor: None }))
 }
 
+/// Revokes a webhook token, within seconds.
+#[utoipa::path(
+    delete, path = "/v1/webhook-tokens/{id}", tag = "Webhook tokens", operation_id = "revokeWebhookToken",
+    params(("id" = Uuid, Path, description = "The token's id.")),
+    responses((status = 204, description = "It is revoked."), Usual, Missing),
+)]
 pub(super) async fn revoke(
     request: HttpRequest,
     path: Path<String>,

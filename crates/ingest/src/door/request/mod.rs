@@ -3,6 +3,7 @@
 mod addresses;
 mod attachments;
 mod fields;
+pub(crate) mod schema;
 
 use std::collections::{BTreeMap, HashSet};
 

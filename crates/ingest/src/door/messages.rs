@@ -23,7 +23,7 @@ use crate::problem::{Code, Fault, Problem};
 use crate::refusals::{Invalid, Sending, Usual};
 
 /// Most messages of one batch.
-const BATCH: usize = 500;
+pub(super) const BATCH: usize = 500;
 
 /// What an accepted message is answered with.
 #[derive(Debug, Serialize, ToSchema)]
@@ -75,6 +75,11 @@ pub(super) struct Docs;
     responses(
         (status = 200, description = "The message is safe in the queue.", body = Accepted, headers(
             ("Idempotent-Replayed" = String, description = "`true` where the message was accepted before; else absent."),
+        ), links(
+            ("message" = (operation_id = "getMessage", parameters(("id" = "$response.body#/id")))),
+            ("events" = (operation_id = "listMessageEvents", parameters(("id" = "$response.body#/id")))),
+            ("cancel" = (operation_id = "cancelMessage", parameters(("id" = "$response.body#/id")))),
+            ("retry" = (operation_id = "retryMessage", parameters(("id" = "$response.body#/id")))),
         )),
         Usual, Invalid, Sending,
     ),

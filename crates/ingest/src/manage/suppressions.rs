@@ -108,7 +108,10 @@ pub(super) async fn list(request: HttpRequest, store: Data<Store>) -> Result<Jso
 #[utoipa::path(
     post, path = "/v1/suppressions", tag = "Suppressions", operation_id = "addSuppression",
     request_body(content = NewSuppression, description = "At most 64 KiB."),
-    responses((status = 200, description = "The address as it is listed now.", body = Row), Usual, Invalid, Missing),
+    responses((
+        status = 200, description = "The address as it is listed now.", body = Row,
+        links(("remove" = (operation_id = "removeSuppression", parameters(("email" = "$response.body#/email")))))
+    ), Usual, Invalid, Missing),
 )]
 pub(super) async fn add(
     request: HttpRequest,

@@ -59,7 +59,11 @@ pub(super) struct Docs;
 #[utoipa::path(
     post, path = "/v1/webhook-tokens", tag = "Webhook tokens", operation_id = "createWebhookToken",
     responses(
-        (status = 200, description = "The token, shown only now.", body = NewToken), Usual, Conflict,
+        (
+            status = 200, description = "The token, shown only now.", body = NewToken,
+            links(("revoke" = (operation_id = "revokeWebhookToken", parameters(("id" = "$response.body#/id")))))
+        ),
+        Usual, Conflict,
     ),
 )]
 pub(super) async fn create(

@@ -104,10 +104,10 @@ pub struct Mailbox {
 impl Mailbox {
     /// Joins an address and a name; an empty name is none.
     pub fn new(email: &str, name: Option<&str>) -> Result<Self, InvalidAddress> {
-        let name = name.map(str::trim).filter(|name| !name.is_empty());
         if name.is_some_and(|name| name.chars().any(char::is_control)) {
             return Err(InvalidAddress("its name holds a control character".to_owned()));
         }
+        let name = name.map(str::trim).filter(|name| !name.is_empty());
         Ok(Self { email: EmailAddress::parse(email)?, name: name.map(str::to_owned) })
     }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::web::{Data, ServiceConfig, get, post};
+use actix_web::web::{Data, PathConfig, ServiceConfig, get, post};
 use actix_web::{App, Error, middleware, web};
 use broker::Publisher;
 use provisioning::Provisioner;
-use service::ops::{self, Ops};
+use service::ops::Ops;
 use store::{Keyring, Store};
 
 use crate::body::Budget;
@@ -18,7 +18,7 @@ use crate::limits::Limits;
 use crate::metering::Meter;
 use crate::problem::{Code, Problem};
 use crate::resource::at;
-use crate::{door, limits, manage, metering, openapi, read};
+use crate::{docs, door, health, limits, manage, metering, openapi, read};
 
 /// What handlers are given, each only what it asks for.
 #[derive(Clone)]
@@ -49,6 +49,8 @@ pub(crate) fn build(
     >,
 > {
     App::new()
+        .app_data(PathConfig::default().error_handler(|_, _| not_found().into()))
+        .app_data(Data::new(parts.ops))
         .app_data(Data::new(parts.directory))
         .app_data(Data::from(parts.limits))
         .app_data(Data::from(parts.replays))
@@ -63,19 +65,24 @@ pub(crate) fn build(
         .wrap(middleware::from_fn(limits::tell))
         .wrap(middleware::from_fn(metering::count))
         .configure(api)
-        .configure(ops::routes(&parts.ops))
         .default_service(web::to(nowhere))
 }
 
 /// The routes of the API. Where two areas share a path, the path stands here once.
-fn api(config: &mut ServiceConfig) {
+pub(crate) fn api(config: &mut ServiceConfig) {
     door::routes(config);
     config.service(at("/v1/messages").route(post().to(door::send)).route(get().to(read::list_messages)));
     read::routes(config);
     manage::routes(config);
-    config.service(at("/openapi.json").route(get().to(openapi::serve)));
+    health::routes(config);
+    openapi::routes(config);
+    docs::routes(config);
 }
 
 async fn nowhere() -> Problem {
+    not_found()
+}
+
+fn not_found() -> Problem {
     Problem::new(Code::NotFound, "There is nothing at this address.")
 }

@@ -2,12 +2,30 @@
 
 use std::sync::Arc;
 
+use actix_web::web::{ServiceConfig, get};
 use broker::State;
-use service::ops::Ops;
+use service::ops::{self, Ops};
 use service::telemetry::PrometheusHandle;
 use service::{Check, Readiness};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi as Document;
+
+use crate::resource::at;
+
+/// The routes that every process has, with refusals in the form of this one.
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(at("/healthz").route(get().to(ops::alive)))
+        .service(at("/readyz").route(get().to(ops::ready)))
+        .service(at("/metrics").route(get().to(ops::counted)));
+}
+
+/// What the OpenAPI document says of these routes.
+pub(crate) fn document() -> Document {
+    ops::Docs::openapi()
+}
 
 /// Ready when the broker takes messages. Without the database sends and webhooks of known tenants are still
 /// accepted, so its absence is told but does not take ingest out of service. A ring that lacks keys does: it would have

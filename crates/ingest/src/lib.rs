@@ -11,6 +11,7 @@ mod auth;
 mod body;
 mod database;
 mod directory;
+mod docs;
 mod door;
 mod health;
 mod limits;

@@ -7,7 +7,7 @@ use actix_web::web::Query;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::problem::{Fault, Problem};
 
@@ -18,9 +18,24 @@ const MOST: usize = 500;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Page<T> {
+    /// The rows.
     pub(crate) data: Vec<T>,
     /// Where the next page begins; null on the last one.
+    #[schema(required)]
     pub(crate) next_cursor: Option<String>,
+}
+
+/// What the OpenAPI document says of every list's paging.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it only describes what `Parameters` reads")]
+pub(crate) struct Paging {
+    /// How many rows a page may have.
+    #[param(minimum = 1, maximum = 500, default = 50, example = 50, nullable = false)]
+    limit: Option<u16>,
+    /// The `nextCursor` of the page before; none, or an empty one, is the beginning.
+    #[param(format = "cursor", nullable = false)]
+    cursor: Option<String>,
 }
 
 /// The parameters of a list, read strictly: a misspelt filter must not list everything.
@@ -32,8 +47,15 @@ pub(crate) struct Parameters {
 impl Parameters {
     pub(crate) fn of(request: &HttpRequest) -> Self {
         let query = Query::<Vec<(String, String)>>::from_query(request.query_string());
-        let values = query.map(|query| query.into_inner().into_iter().collect()).unwrap_or_default();
-        Self { values, faults: Vec::new() }
+        let mut this = Self { values: HashMap::new(), faults: Vec::new() };
+        for (name, value) in query.map(Query::into_inner).unwrap_or_default() {
+            let pointer = format!("?{name}");
+            // Which of two is meant nobody knows.
+            if this.values.insert(name, value).is_some() {
+                this.faults.push(Fault { pointer, detail: "is given twice".to_owned() });
+            }
+        }
+        this
     }
 
     /// A parameter as `read` understands it.
@@ -66,8 +88,11 @@ impl Parameters {
         self.take("limit", read).unwrap_or(DEFAULT)
     }
 
-    /// Where the page before ended.
+    /// Where the page before ended; an empty cursor is the beginning.
     pub(crate) fn cursor<T>(&mut self, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        if self.values.get("cursor").is_some_and(String::is_empty) {
+            self.values.remove("cursor");
+        }
         self.take("cursor", |text| {
             let plain = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             plain

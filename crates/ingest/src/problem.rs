@@ -37,6 +37,27 @@ pub(crate) enum Code {
 }
 
 impl Code {
+    /// Every code.
+    pub(crate) const ALL: [Self; 17] = [
+        Self::MalformedJson,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::RequestTimeout,
+        Self::IdempotencyMismatch,
+        Self::Conflict,
+        Self::PayloadTooLarge,
+        Self::ValidationFailed,
+        Self::UnknownProvider,
+        Self::ProviderRefused,
+        Self::RateLimited,
+        Self::Internal,
+        Self::QueueUnavailable,
+        Self::DatabaseUnavailable,
+        Self::ProviderUnavailable,
+    ];
+
     pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::MalformedJson => StatusCode::BAD_REQUEST,
@@ -107,9 +128,11 @@ impl Code {
 /// One fault of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Fault {
-    /// Where: a JSON pointer (RFC 6901).
+    /// Where: a JSON pointer (RFC 6901) into the body, `?name` for a parameter, or the name of a header.
+    #[schema(example = "/to")]
     pub(crate) pointer: String,
     /// What.
+    #[schema(example = "is needed: at least one recipient")]
     pub(crate) detail: String,
 }
 
@@ -126,16 +149,21 @@ pub(crate) struct Problem {
 #[schema(as = Problem)]
 pub(crate) struct Wire<'a> {
     /// Always `about:blank`; `code` tells problems apart.
+    #[schema(example = "about:blank")]
     r#type: &'static str,
     /// What is wrong, in general.
+    #[schema(example = "Not found")]
     title: &'static str,
     /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599, example = 404)]
     status: u16,
     /// What is wrong with this request, and what to do.
+    #[schema(example = "There is no such message.")]
     detail: &'a str,
     /// What is wrong, for programs.
     code: Code,
     /// Every fault of the request, if that is what is wrong.
+    #[schema(min_items = 1)]
     #[serde(skip_serializing_if = "<[Fault]>::is_empty")]
     errors: &'a [Fault],
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// One thing that work depends on.
 #[derive(Clone)]
@@ -21,20 +22,39 @@ pub struct Check {
 pub struct Readiness(Vec<Check>);
 
 /// What `/readyz` answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Readiness)]
 pub struct Report {
-    /// `ready` or `not_ready`.
-    pub status: &'static str,
+    /// Whether work can be done.
+    pub status: Status,
     /// Each dependency, with what is wrong with it.
     pub checks: Vec<CheckReport>,
 }
 
+/// Whether work can be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ReadinessStatus)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It can.
+    Ready,
+    /// It cannot.
+    NotReady,
+}
+
 /// One dependency in a report.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ReadinessCheck)]
 pub struct CheckReport {
+    /// Its name.
+    #[schema(example = "rabbitmq")]
     name: &'static str,
+    /// Whether nothing is wrong with it.
     ok: bool,
+    /// Whether work stops without it.
     required: bool,
+    /// What is wrong, if anything is.
+    #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
 }
@@ -56,7 +76,7 @@ impl Readiness {
             })
             .collect();
         let ready = checks.iter().all(|check| check.ok || !check.required);
-        (ready, Report { status: if ready { "ready" } else { "not_ready" }, checks })
+        (ready, Report { status: if ready { Status::Ready } else { Status::NotReady }, checks })
     }
 }
 

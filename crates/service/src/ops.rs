@@ -6,8 +6,10 @@ use actix_web::web::{Data, ServiceConfig, get};
 use actix_web::{App, HttpResponse, HttpServer};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
+use utoipa::OpenApi;
 
 use crate::Readiness;
+use crate::health::Report;
 
 /// What the three routes answer from.
 #[derive(Clone)]
@@ -18,25 +20,59 @@ pub struct Ops {
     pub metrics: PrometheusHandle,
 }
 
-/// Adds the routes to an application.
+/// What the OpenAPI document says of the three routes.
+#[derive(OpenApi)]
+#[openapi(paths(alive, ready, counted))]
+pub struct Docs;
+
+/// Adds the routes to an application that has no other.
 pub fn routes(ops: &Ops) -> impl FnOnce(&mut ServiceConfig) + use<> {
     let ops = Data::new(ops.clone());
     move |config| {
         config
             .app_data(ops)
-            .route("/healthz", get().to(async || HttpResponse::Ok().content_type("text/plain").body("ok\n")))
+            .route("/healthz", get().to(alive))
             .route("/readyz", get().to(ready))
-            .route("/metrics", get().to(metrics));
+            .route("/metrics", get().to(counted));
     }
 }
 
-async fn ready(ops: Data<Ops>) -> HttpResponse {
+/// Tells that the process lives.
+///
+/// It says nothing of what the process depends on: restart it when there is no answer.
+#[utoipa::path(
+    get, path = "/healthz", tag = "Health", operation_id = "getHealth", security(()),
+    responses((status = 200, description = "It lives.", body = String, content_type = "text/plain", example = "ok\n")),
+)]
+pub async fn alive() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain").body("ok\n")
+}
+
+/// Tells whether the process can do its work now.
+///
+/// What is required and away makes it not ready; what it can do without for a while is told only.
+#[utoipa::path(
+    get, path = "/readyz", tag = "Health", operation_id = "getReadiness", security(()),
+    responses(
+        (status = 200, description = "It can do its work.", body = Report),
+        (status = 503, description = "It cannot; the report says what is missing.", body = Report),
+    ),
+)]
+pub async fn ready(ops: Data<Ops>) -> HttpResponse {
     let (ready, report) = ops.readiness.report();
     let mut response = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.json(report)
 }
 
-async fn metrics(ops: Data<Ops>) -> HttpResponse {
+/// What the process has counted, for Prometheus.
+#[utoipa::path(
+    get, path = "/metrics", tag = "Health", operation_id = "getMetrics", security(()),
+    responses((
+        status = 200, description = "Metrics in Prometheus' text format.", body = String,
+        content_type = "text/plain", example = "raven_http_requests_total{method=\"POST\",route=\"/v1/messages\",status=\"200\"} 42\n"
+    )),
+)]
+pub async fn counted(ops: Data<Ops>) -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(ops.metrics.render())
 }
 

@@ -5,6 +5,7 @@
 //! that takes long.
 
 mod account;
+mod api_test;
 mod bench;
 mod down;
 mod files;
@@ -49,6 +50,10 @@ enum Task {
     Down(down::Options),
     /// Run every test, with private servers that lie beside those of `up`.
     Test(test::Options),
+    /// Try the HTTP API with made-up requests, good and bad, and check every answer against its OpenAPI document.
+    ///
+    /// Schemathesis makes them; it is installed from `PyPI` into .raven/, and needs Python 3.10 or later.
+    ApiTest(api_test::Options),
     /// Measure, with private servers that lie beside those of `up` and are as durable.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -71,6 +76,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Task::Up(options) => up::run(&options, &interrupt).map(|()| ExitCode::SUCCESS),
         Task::Down(options) => down::run(&options, &interrupt).map(|()| ExitCode::SUCCESS),
         Task::Test(options) => test::run(&options, &interrupt),
+        Task::ApiTest(options) => api_test::run(&options, &interrupt),
         Task::Bench(bench) => bench::run(&bench, &interrupt),
     }
 }

@@ -1,4 +1,4 @@
-//! One set of servers and what belongs to it: the stack of `up`, the one of `test`, or the one of `bench`.
+//! One set of servers and what belongs to it: the stack of `up`, or that of a command that tests or measures.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -37,6 +37,8 @@ pub(crate) enum Purpose {
     Up,
     /// `cargo xtask test`: data is thrown away, and nothing waits for the disk.
     Test,
+    /// `cargo xtask api-test`: as for tests.
+    ApiTest,
     /// `cargo xtask bench`: data is thrown away, but as durable as in production, since that is what is measured.
     Bench,
 }
@@ -44,7 +46,7 @@ pub(crate) enum Purpose {
 /// The files and processes of one stack.
 pub(crate) struct Stack {
     pub(crate) purpose: Purpose,
-    /// `.raven`, `.raven/test` or `.raven/bench`.
+    /// `.raven`, or a directory in it for each other purpose.
     pub(crate) dir: PathBuf,
     pub(crate) state: State,
     pub(crate) interrupt: Interrupt,
@@ -59,6 +61,7 @@ impl Stack {
         let (dir, id) = match purpose {
             Purpose::Up => (top, workspace.id()),
             Purpose::Test => (top.join("test"), format!("{}_test", workspace.id())),
+            Purpose::ApiTest => (top.join("api-test"), format!("{}_api", workspace.id())),
             Purpose::Bench => (top.join("bench"), format!("{}_bench", workspace.id())),
         };
         files::directory(&dir.join("log"))?;

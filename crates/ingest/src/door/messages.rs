@@ -7,33 +7,82 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::{Message, MessageId, QueuedMessage};
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use utoipa::{OpenApi, ToSchema};
 use uuid::Uuid;
 
 use super::idempotency::{self, Replays, Request, Seen};
 use super::publish::{Outlet, queued};
 use super::request;
+use super::request::schema::{NewBatch, NewMessage};
 use crate::auth::{Caller, count_more, sender};
 use crate::body;
 use crate::problem::{Code, Fault, Problem};
+use crate::refusals::{Invalid, Sending, Usual};
 
 /// Most messages of one batch.
-const BATCH: usize = 500;
+pub(super) const BATCH: usize = 500;
 
 /// What an accepted message is answered with.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Accepted {
+    /// The message's id.
+    #[schema(value_type = Uuid)]
     id: MessageId,
-    status: &'static str,
+    status: Waiting,
+}
+
+/// What an accepted message waits for: its turn, or its time.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AcceptedStatus)]
+#[serde(rename_all = "snake_case")]
+enum Waiting {
+    Queued,
+    Scheduled,
+}
+
+/// What an accepted batch is answered with.
+#[derive(Debug, Serialize, ToSchema)]
+struct AcceptedBatch {
+    /// One for each message, in the order of the request.
+    #[schema(min_items = 1, max_items = 500)]
+    data: Vec<Accepted>,
 }
 
 impl Accepted {
     fn of(id: MessageId, scheduled: bool) -> Self {
-        Self { id, status: if scheduled { "scheduled" } else { "queued" } }
+        Self { id, status: if scheduled { Waiting::Scheduled } else { Waiting::Queued } }
     }
 }
 
+#[derive(OpenApi)]
+#[openapi(paths(send, send_batch))]
+pub(super) struct Docs;
+
+/// Sends a message.
+///
+/// It is answered 200 only once the message is safe in the queue. `GET /v1/messages/{id}` tells what became of it.
+#[utoipa::path(
+    post, path = "/v1/messages", tag = "Messages", operation_id = "sendMessage",
+    params((
+        "Idempotency-Key" = Option<String>, Header, nullable = false, example = "order-42-confirmation",
+        min_length = 1, max_length = 256, pattern = "^[!-~]([ -~]*[!-~])?$",
+        description = "Printable ASCII. The same key is always the same message; with another body it is a 409."
+    )),
+    request_body(content = NewMessage, description = "At most 20 MiB.", example = json!(super::request::schema::example())),
+    responses(
+        (status = 200, description = "The message is safe in the queue.", body = Accepted, headers(
+            ("Idempotent-Replayed" = String, description = "`true` where the message was accepted before; else absent."),
+        ), links(
+            ("message" = (operation_id = "getMessage", parameters(("id" = "$response.body#/id")))),
+            ("events" = (operation_id = "listMessageEvents", parameters(("id" = "$response.body#/id")))),
+            ("cancel" = (operation_id = "cancelMessage", parameters(("id" = "$response.body#/id")))),
+            ("retry" = (operation_id = "retryMessage", parameters(("id" = "$response.body#/id")))),
+        )),
+        Usual, Invalid, Sending,
+    ),
+)]
 pub(crate) async fn send(
     request: HttpRequest,
     payload: Payload,
@@ -62,8 +111,28 @@ pub(crate) async fn send(
     Ok(HttpResponse::Ok().json(Accepted::of(id, scheduled)))
 }
 
+/// Sends several messages.
+///
 /// All or nothing, as far as faults go. With an `Idempotency-Key` each message's id is derived from the key, its place
 /// and its content, so that a batch that was not confirmed can be sent again and goes out once.
+#[utoipa::path(
+    post, path = "/v1/messages/batch", tag = "Messages", operation_id = "sendBatch",
+    params((
+        "Idempotency-Key" = Option<String>, Header, nullable = false, example = "newsletter-7-part-1",
+        min_length = 1, max_length = 256, pattern = "^[!-~]([ -~]*[!-~])?$",
+        description = "Printable ASCII. The same key with the same batch is the same messages."
+    )),
+    request_body(
+        content = NewBatch, description = "At most 20 MiB.",
+        example = json!({"messages": [super::request::schema::example()]})
+    ),
+    responses(
+        (status = 200, description = "All messages are safe in the queue.", body = AcceptedBatch, headers(
+            ("Idempotent-Replayed" = String, description = "`true` where the batch was accepted before; else absent."),
+        )),
+        Usual, Invalid, Sending,
+    ),
+)]
 pub(super) async fn send_batch(
     request: HttpRequest,
     payload: Payload,
@@ -81,7 +150,7 @@ pub(super) async fn send_batch(
         messages.iter().map(|next| Accepted::of(next.id, next.message.scheduled_at.is_some())).collect();
     let Some(key) = key else {
         outlet.publish(caller.tenant, &messages).await?;
-        return Ok(HttpResponse::Ok().json(json!({ "data": accepted })));
+        return Ok(HttpResponse::Ok().json(AcceptedBatch { data: accepted }));
     };
     // The batch as a whole is remembered under the key, as a single message would be.
     let whole = MessageId::derived(caller.tenant, key);
@@ -90,11 +159,13 @@ pub(super) async fn send_batch(
     let digest = ["batch"].into_iter().chain(digests).collect::<Vec<_>>().join("\n");
     if let Request::Repeat(_) = replays.look(caller.tenant, whole, &digest).await? {
         let mut answer = HttpResponse::Ok();
-        return Ok(answer.insert_header(("Idempotent-Replayed", "true")).json(json!({ "data": accepted })));
+        return Ok(answer
+            .insert_header(("Idempotent-Replayed", "true"))
+            .json(AcceptedBatch { data: accepted }));
     }
     outlet.publish(caller.tenant, &messages).await?;
     replays.accepted(whole, Seen { digest, scheduled: false });
-    Ok(HttpResponse::Ok().json(json!({ "data": accepted })))
+    Ok(HttpResponse::Ok().json(AcceptedBatch { data: accepted }))
 }
 
 /// The messages of a batch with their ids. The content is part of what an id is derived from: were another batch sent

@@ -9,6 +9,8 @@ mod request;
 mod webhooks;
 
 use actix_web::web::{ServiceConfig, post};
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi as Document;
 
 pub(crate) use idempotency::Replays;
 pub(crate) use messages::send;
@@ -21,4 +23,11 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .service(at("/v1/webhooks/email/{provider}/{tenant}").route(post().to(webhooks::receive)))
         .service(at("/v1/messages/batch").route(post().to(messages::send_batch)));
+}
+
+/// What the OpenAPI document says of these routes.
+pub(crate) fn document() -> Document {
+    let mut document = messages::Docs::openapi();
+    document.merge(webhooks::Docs::openapi());
+    document
 }

@@ -1,6 +1,8 @@
 //! `POST /v1/webhooks/email/{provider}/{tenant}`: the raw body goes onto the queue as it came. What its items hold is
 //! the worker's business, so that nothing in them can make Mailjet repeat, and hold back, a whole group.
 
+use std::borrow::Cow;
+
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::{Data, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
@@ -12,11 +14,16 @@ use domain::api_key::SecretHash;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::{OpenApi, PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use crate::body;
 use crate::directory::{Directory, Tokens};
+use crate::openapi::words::ProviderName;
 use crate::problem::{Code, Problem};
+use crate::refusals::Hooked;
 
 /// The provider whose webhooks are known.
 const MAILJET: &str = "mailjet";
@@ -28,6 +35,46 @@ struct TokenQuery {
     token: Option<String>,
 }
 
+/// What a provider posts: one event, or any number of them.
+struct WebhookBody;
+
+impl PartialSchema for WebhookBody {
+    fn schema() -> RefOr<Schema> {
+        let either = SchemaType::from_iter([Type::Object, Type::Array]);
+        let words = "One event, or any number of them, as the provider writes them.";
+        RefOr::T(ObjectBuilder::new().schema_type(either).description(Some(words)).build().into())
+    }
+}
+
+impl ToSchema for WebhookBody {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("WebhookBody")
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(paths(receive))]
+pub(super) struct Docs;
+
+/// Takes delivery events from the provider.
+///
+/// It is answered 200 only once the body is safe in the queue, whatever its items hold. Where the tenant has a webhook
+/// token, the request must carry it, as the password of Basic authentication or as `token`.
+#[utoipa::path(
+    post, path = "/v1/webhooks/email/{provider}/{tenant}", tag = "Webhooks", operation_id = "receiveWebhook",
+    security((), ("webhookBasic" = []), ("webhookToken" = [])),
+    params(
+        ("provider" = ProviderName, Path, description = "Who posts."),
+        ("tenant" = Uuid, Path, description = "Whose events they are."),
+    ),
+    request_body(
+        content = WebhookBody, description = "At most 10 MiB.", example = json!([{
+            "event": "sent", "time": 1_767_225_600, "MessageID": 1_234_567_890_123_456_789_i64, "email": "ada@example.com",
+            "CustomID": "019a0000-0000-7000-8000-000000000000"
+        }])
+    ),
+    responses((status = 200, description = "The events are safe in the queue."), Hooked),
+)]
 pub(super) async fn receive(
     request: HttpRequest,
     payload: Payload,

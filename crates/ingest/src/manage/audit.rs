@@ -12,9 +12,10 @@ use utoipa::{OpenApi, ToSchema};
 
 use crate::auth::caller;
 use crate::database::ask;
-use crate::page::{Page, Parameters, cut, page};
+use crate::openapi::words::AuditAction;
+use crate::page::{Page, Paging, Parameters, cut, page};
 use crate::problem::Problem;
-use crate::refusals::{Invalid, Usual};
+use crate::refusals::{InvalidQuery, Usual};
 
 /// Something that was done.
 #[derive(Debug, Serialize, ToSchema)]
@@ -26,13 +27,13 @@ pub(super) struct AuditEntry {
     /// The id of the API key it was done with; `cli` for an operator, `worker` for a worker.
     #[schema(example = "0a1b2c3d")]
     actor: String,
-    /// What was done.
-    #[schema(example = "provider.set")]
+    #[schema(value_type = AuditAction)]
     action: String,
     /// To what: an id, a name or an address.
     #[schema(example = "mailjet")]
     subject: String,
     /// Why or how, where that is not plain.
+    #[schema(required)]
     detail: Option<String>,
     /// When.
     created_at: Timestamp,
@@ -53,13 +54,9 @@ pub(super) struct Docs;
 ///
 /// Every change by the management API, the command line and self-healing workers, with who made it.
 #[utoipa::path(
-    get, path = "/v1/audit-log", tag = "Audit log",
-    params(
-        ("action" = Option<String>, Query, description = "Only this action.", example = "key.created"),
-        ("limit" = Option<u16>, Query, description = "Entries of a page.", minimum = 1, maximum = 500),
-        ("cursor" = Option<String>, Query, description = "The `nextCursor` of the page before."),
-    ),
-    responses((status = 200, description = "A page of the log.", body = Page<AuditEntry>), Usual, Invalid),
+    get, path = "/v1/audit-log", tag = "Audit log", operation_id = "listAuditLog",
+    params(("action" = Option<AuditAction>, Query, nullable = false, description = "Only this action."), Paging),
+    responses((status = 200, description = "A page of the log.", body = Page<AuditEntry>), Usual, InvalidQuery),
 )]
 pub(super) async fn list(
     request: HttpRequest,

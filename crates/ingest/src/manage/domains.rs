@@ -17,7 +17,7 @@ use crate::body;
 use crate::database::ask;
 use crate::page::{Page, Parameters, cut, page};
 use crate::problem::{Code, Fault, Problem};
-use crate::refusals::{Conflict, Invalid, Missing, Upstream, Usual};
+use crate::refusals::{AtProvider, Conflict, Invalid, Missing, Usual};
 
 mod view;
 
@@ -37,7 +37,7 @@ pub(super) struct Docs;
     request_body = NewDomain,
     responses(
         (status = 200, description = "The domain.", body = SendingDomain),
-        Usual, Invalid, Conflict, Upstream,
+        Usual, Invalid, Conflict, AtProvider,
     ),
 )]
 pub(super) async fn add(
@@ -102,7 +102,7 @@ pub(super) async fn show(
     params(("id" = uuid::Uuid, Path, description = "The domain's id.")),
     responses(
         (status = 200, description = "The domain, as it was found just now.", body = SendingDomain),
-        Usual, Missing, Conflict, Upstream,
+        Usual, Missing, Conflict, AtProvider,
     ),
 )]
 pub(super) async fn check(
@@ -123,7 +123,7 @@ pub(super) async fn check(
 #[utoipa::path(
     delete, path = "/v1/domains/{id}", tag = "Sending domains", operation_id = "removeDomain",
     params(("id" = uuid::Uuid, Path, description = "The domain's id.")),
-    responses((status = 204, description = "It is gone."), Usual, Missing, Upstream),
+    responses((status = 204, description = "It is gone."), Usual, Missing, AtProvider),
 )]
 pub(super) async fn remove(
     request: HttpRequest,

@@ -13,7 +13,6 @@ mod webhooks;
 mod webhooks_request;
 
 use actix_web::web::{ServiceConfig, delete, get, post, put};
-
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi as Document;
 
@@ -66,6 +65,9 @@ pub(crate) fn document() -> Document {
         domains::Docs::openapi(),
         erasures::Docs::openapi(),
         suppression_files::Docs::openapi(),
+        providers::Docs::openapi(),
+        suppressions::Docs::openapi(),
+        webhook_tokens::Docs::openapi(),
     ] {
         document.merge(more);
     }

@@ -9,23 +9,68 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use store::providers::{self, MAILJET, NewProvider, Provider, masked};
 use store::{Keyring, Store};
+use utoipa::{OpenApi, ToSchema};
 
 use crate::auth::caller;
 use crate::body;
 use crate::database::ask;
+use crate::openapi::words::ProviderName;
 use crate::problem::{Code, Fault, Problem};
+use crate::refusals::{Invalid, Missing, Stranger, Usual};
 
 /// An account as it is answered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ProviderAccount)]
 pub(super) struct Account {
+    #[schema(value_type = ProviderName)]
     provider: &'static str,
+    /// The sender of messages that name none.
+    #[schema(example = "hello@example.com")]
     from_email: String,
+    /// The name beside it.
+    #[schema(required, example = "Our shop")]
     from_name: Option<String>,
+    /// The public half of the credentials, but for its end masked.
+    #[schema(example = "****cdef")]
     api_key: String,
+    /// The secret half, likewise.
+    #[schema(example = "****cdef")]
     api_secret: String,
+    /// When it was last changed.
     #[serde(rename = "updatedAt")]
     updated_at: Timestamp,
 }
+
+/// An account to send with. All names may be in camel case as well, such as `fromEmail`.
+#[derive(serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "from_email": "hello@example.com", "from_name": "Our shop", "api_key": "0123456789abcdef", "api_secret": "fedcba9876543210"
+}))]
+#[expect(dead_code, reason = "it only describes what `parse` reads")]
+struct NewAccount {
+    /// The sender of messages that name none.
+    #[schema(format = "email")]
+    from_email: String,
+    /// The name beside it.
+    #[schema(pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$")]
+    from_name: Option<String>,
+    /// The public half of the credentials.
+    #[schema(
+        pattern = r"^[^\u0000-\u001F\u007F-\u009F]*[^\s\u0000-\u001F\u007F-\u009F][^\u0000-\u001F\u007F-\u009F]*$"
+    )]
+    api_key: String,
+    /// The secret half. It is sealed before it is stored, and never shown again.
+    #[schema(
+        pattern = r"^[^\u0000-\u001F\u007F-\u009F]*[^\s\u0000-\u001F\u007F-\u009F][^\u0000-\u001F\u007F-\u009F]*$",
+        format = "password"
+    )]
+    api_secret: String,
+}
+
+#[derive(OpenApi)]
+#[openapi(paths(set, show, forget))]
+pub(super) struct Docs;
 
 impl From<Provider> for Account {
     fn from(provider: Provider) -> Self {
@@ -47,6 +92,15 @@ pub(super) fn known(provider: &str) -> Result<(), Problem> {
     Err(Problem::new(Code::UnknownProvider, "The only provider so far is mailjet."))
 }
 
+/// Sets the account that sends.
+///
+/// It takes the place of an earlier one, also for messages that wait.
+#[utoipa::path(
+    put, path = "/v1/providers/{provider}", tag = "Providers", operation_id = "setProvider",
+    params(("provider" = ProviderName, Path, description = "Whose account it is.")),
+    request_body(content = NewAccount, description = "At most 64 KiB."),
+    responses((status = 200, description = "The account as it is now.", body = Account), Usual, Invalid, Stranger),
+)]
 pub(super) async fn set(
     request: HttpRequest,
     payload: Payload,
@@ -62,6 +116,12 @@ pub(super) async fn set(
     read(&store, &keyring, caller.tenant).await.map(Json)
 }
 
+/// Shows the account that sends.
+#[utoipa::path(
+    get, path = "/v1/providers/{provider}", tag = "Providers", operation_id = "getProvider",
+    params(("provider" = ProviderName, Path, description = "Whose account it is.")),
+    responses((status = 200, description = "The account.", body = Account), Usual, Missing, Stranger),
+)]
 pub(super) async fn show(
     request: HttpRequest,
     path: Path<String>,
@@ -73,6 +133,14 @@ pub(super) async fn show(
     read(&store, &keyring, caller.tenant).await.map(Json)
 }
 
+/// Forgets the account that sends.
+///
+/// Messages wait until there is another.
+#[utoipa::path(
+    delete, path = "/v1/providers/{provider}", tag = "Providers", operation_id = "deleteProvider",
+    params(("provider" = ProviderName, Path, description = "Whose account it is.")),
+    responses((status = 204, description = "It is forgotten."), Usual, Missing, Stranger),
+)]
 pub(super) async fn forget(
     request: HttpRequest,
     path: Path<String>,

@@ -20,7 +20,7 @@ use crate::auth::caller;
 use crate::database::ask;
 use crate::page::Parameters;
 use crate::problem::{Code, Fault, Problem};
-use crate::refusals::{Invalid, InvalidParameters, Usual};
+use crate::refusals::{Invalid, InvalidQuery, Usual};
 
 /// Bytes of a file.
 const LARGEST: usize = 256 * 1024 * 1024;
@@ -161,7 +161,7 @@ fn bad_header(fault: &BadHeader) -> Problem {
     responses(
         (status = 200, description = "The file.", body = String, content_type = "text/csv",
             example = "email,reason,createdAt\r\nada@example.com,unsubscribed,2026-11-21T12:00:00Z\r\n"),
-        Usual, InvalidParameters,
+        Usual, InvalidQuery,
     ),
 )]
 pub(super) async fn export(request: HttpRequest, store: Data<Store>) -> Result<HttpResponse, Problem> {

@@ -10,23 +10,64 @@ use serde::Serialize;
 use serde_json::Value;
 use store::Store;
 use store::suppressions::{self, Filter, Suppression};
+use utoipa::{IntoParams, OpenApi, ToSchema};
 use uuid::Uuid;
 
 use crate::auth::caller;
 use crate::body;
 use crate::database::ask;
-use crate::page::{Page, Parameters, cut, page};
+use crate::openapi::words;
+use crate::page::{Page, Paging, Parameters, cut, page};
 use crate::problem::{Fault, Problem};
+use crate::refusals::{Invalid, InvalidQuery, Missing, Usual};
 
-/// A row as it is answered.
-#[derive(Debug, Serialize)]
+/// An address that gets no more mail.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Suppression)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Row {
+    /// The address as it was first seen.
+    #[schema(example = "ada@example.com")]
     email: String,
+    #[schema(value_type = words::SuppressionReason)]
     reason: &'static str,
+    /// Since when it is listed.
     created_at: Timestamp,
+    /// The event that gave the reason; null where it was put there by hand.
+    #[schema(required)]
     event_id: Option<Uuid>,
 }
+
+/// An address to put on the list.
+#[derive(serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"email": "ada@example.com"}))]
+#[expect(dead_code, reason = "it only describes what `parse` reads")]
+struct NewSuppression {
+    /// The address. Case does not count.
+    #[schema(format = "email")]
+    email: String,
+    /// Why; `manual` when none is given.
+    #[schema(value_type = Option<words::SuppressionReason>)]
+    reason: Option<String>,
+}
+
+/// What is asked for.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it only describes what `list` reads")]
+struct Asked {
+    /// Only this address.
+    #[param(nullable = false, pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$", example = "ada@example.com")]
+    email: Option<String>,
+    /// Only addresses listed for this reason.
+    #[param(value_type = Option<words::SuppressionReason>, nullable = false)]
+    reason: Option<String>,
+}
+
+#[derive(OpenApi)]
+#[openapi(paths(list, add, remove))]
+pub(super) struct Docs;
 
 impl From<Suppression> for Row {
     fn from(suppression: Suppression) -> Self {
@@ -39,6 +80,11 @@ impl From<Suppression> for Row {
     }
 }
 
+/// Lists suppressed addresses, in the order of the alphabet.
+#[utoipa::path(
+    get, path = "/v1/suppressions", tag = "Suppressions", operation_id = "listSuppressions", params(Asked, Paging),
+    responses((status = 200, description = "A page of addresses.", body = Page<Row>), Usual, InvalidQuery),
+)]
 pub(super) async fn list(request: HttpRequest, store: Data<Store>) -> Result<Json<Page<Row>>, Problem> {
     let caller = caller(&request, Scope::Manage).await?;
     let mut parameters = Parameters::of(&request);
@@ -56,6 +102,17 @@ pub(super) async fn list(request: HttpRequest, store: Data<Store>) -> Result<Jso
     Ok(Json(page(rows, more, |row| row.email_key.clone(), Row::from)))
 }
 
+/// Suppresses an address.
+///
+/// One that is listed already keeps its date, and the stronger of both reasons.
+#[utoipa::path(
+    post, path = "/v1/suppressions", tag = "Suppressions", operation_id = "addSuppression",
+    request_body(content = NewSuppression, description = "At most 64 KiB."),
+    responses((
+        status = 200, description = "The address as it is listed now.", body = Row,
+        links(("remove" = (operation_id = "removeSuppression", parameters(("email" = "$response.body#/email")))))
+    ), Usual, Invalid, Missing),
+)]
 pub(super) async fn add(
     request: HttpRequest,
     payload: Payload,
@@ -70,6 +127,12 @@ pub(super) async fn add(
     row.map(|row| Json(row.into())).ok_or_else(|| Problem::no_such("suppression"))
 }
 
+/// Lets an address get mail again.
+#[utoipa::path(
+    delete, path = "/v1/suppressions/{email}", tag = "Suppressions", operation_id = "removeSuppression",
+    params(("email" = String, Path, description = "The address; case does not count.", min_length = 1, example = "ada@example.com")),
+    responses((status = 204, description = "It is off the list."), Usual, Missing),
+)]
 pub(super) async fn remove(
     request: HttpRequest,
     path: Path<String>,

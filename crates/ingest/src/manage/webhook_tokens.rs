@@ -11,33 +11,64 @@ use jiff::Timestamp;
 use serde::Serialize;
 use store::Store;
 use store::webhook_tokens::{self, Revoked, TokenInfo};
+use utoipa::{OpenApi, ToSchema};
 use uuid::Uuid;
 
 use crate::auth::caller;
 use crate::database::ask;
 use crate::page::Page;
 use crate::problem::{Code, Problem};
+use crate::refusals::{Conflict, Missing, Usual};
 
 /// A new token: the only answer that ever shows it, which is why it has no debug form.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = NewWebhookToken)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NewToken {
+    /// Its id.
+    #[schema(value_type = Uuid)]
     id: TokenId,
+    /// The token.
     token: String,
+    /// The address to register at the provider; the token is in it.
+    #[schema(format = "uri")]
     url: String,
+    /// When it was made.
     created_at: Timestamp,
 }
 
 /// A token as it is listed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WebhookToken)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Row {
+    /// Its id.
+    #[schema(value_type = Uuid)]
     id: TokenId,
+    /// When it was made.
     created_at: Timestamp,
     /// Whether Raven made it for the webhooks that it registers itself.
     managed: bool,
 }
 
+#[derive(OpenApi)]
+#[openapi(paths(create, list, revoke))]
+pub(super) struct Docs;
+
+/// Makes a webhook token.
+///
+/// At most two live at a time, so that one can be replaced without loss. From the first one on, webhooks that carry none
+/// are refused.
+#[utoipa::path(
+    post, path = "/v1/webhook-tokens", tag = "Webhook tokens", operation_id = "createWebhookToken",
+    responses(
+        (
+            status = 200, description = "The token, shown only now.", body = NewToken,
+            links(("revoke" = (operation_id = "revokeWebhookToken", parameters(("id" = "$response.body#/id")))))
+        ),
+        Usual, Conflict,
+    ),
+)]
 pub(super) async fn create(
     request: HttpRequest,
     store: Data<Store>,
@@ -68,6 +99,11 @@ fn url(base: &str, tenant: TenantId, token: &str) -> String {
     url
 }
 
+/// Lists live webhook tokens, oldest first.
+#[utoipa::path(
+    get, path = "/v1/webhook-tokens", tag = "Webhook tokens", operation_id = "listWebhookTokens",
+    responses((status = 200, description = "All of them; there is one page.", body = Page<Row>), Usual),
+)]
 pub(super) async fn list(request: HttpRequest, store: Data<Store>) -> Result<Json<Page<Row>>, Problem> {
     let caller = caller(&request, Scope::Manage).await?;
     let tokens = ask(webhook_tokens::list(&store, caller.tenant)).await?;
@@ -76,6 +112,12 @@ pub(super) async fn list(request: HttpRequest, store: Data<Store>) -> Result<Jso
     Ok(Json(Page { data, next_cursor: None }))
 }
 
+/// Revokes a webhook token, within seconds.
+#[utoipa::path(
+    delete, path = "/v1/webhook-tokens/{id}", tag = "Webhook tokens", operation_id = "revokeWebhookToken",
+    params(("id" = Uuid, Path, description = "The token's id.")),
+    responses((status = 204, description = "It is revoked."), Usual, Missing),
+)]
 pub(super) async fn revoke(
     request: HttpRequest,
     path: Path<String>,

@@ -6,13 +6,26 @@ use domain::api_key::Scope;
 use domain::{MessageId, Status};
 use store::Store;
 use store::messages::{self, MessageView};
+use utoipa::OpenApi;
 
 use super::messages::Message;
 use crate::auth::{Caller, caller};
 use crate::database::ask;
 use crate::problem::{Code, Problem};
+use crate::refusals::{Conflict, Missing, Usual};
 
-/// Withdraws a message that nobody has begun to send, or that waits for another attempt.
+#[derive(OpenApi)]
+#[openapi(paths(cancel, retry))]
+pub(super) struct Docs;
+
+/// Withdraws a message.
+///
+/// One that is `scheduled` or `queued`: nobody has begun to send it, or it waits for another attempt.
+#[utoipa::path(
+    post, path = "/v1/messages/{id}/cancel", tag = "Messages", operation_id = "cancelMessage",
+    params(("id" = Uuid, Path, description = "The message's id.")),
+    responses((status = 200, description = "The message, `canceled`.", body = Message), Usual, Missing, Conflict),
+)]
 pub(super) async fn cancel(
     request: HttpRequest,
     path: Path<String>,
@@ -24,7 +37,14 @@ pub(super) async fn cancel(
     if done { Ok(Json(view.into())) } else { Err(Problem::new(Code::Conflict, not_canceled(view.status))) }
 }
 
-/// Has a message tried again that has failed. Where it was never found out whether Mailjet has it, Mailjet is asked first.
+/// Tries a message again.
+///
+/// One that has `failed`. Where it was never found out whether Mailjet has it, Mailjet is asked first.
+#[utoipa::path(
+    post, path = "/v1/messages/{id}/retry", tag = "Messages", operation_id = "retryMessage",
+    params(("id" = Uuid, Path, description = "The message's id.")),
+    responses((status = 200, description = "The message as it is now.", body = Message), Usual, Missing, Conflict),
+)]
 pub(super) async fn retry(
     request: HttpRequest,
     path: Path<String>,

@@ -8,6 +8,8 @@ mod messages;
 
 use actix_web::web::{ServiceConfig, get, post};
 use domain::address::key_of;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi as Document;
 
 pub(crate) use list::all as list_messages;
 
@@ -26,4 +28,15 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 fn address(text: &str) -> Result<String, String> {
     let key = key_of(text.trim());
     if key.is_empty() { Err("names no address".to_owned()) } else { Ok(key) }
+}
+
+/// What the OpenAPI document says of these routes.
+pub(crate) fn document() -> Document {
+    let mut document = list::Docs::openapi();
+    for part in
+        [messages::Docs::openapi(), events::Docs::openapi(), by_hand::Docs::openapi(), feed::Docs::openapi()]
+    {
+        document.merge(part);
+    }
+    document
 }

@@ -1,10 +1,12 @@
 //! `cargo xtask up`: the whole of Raven on this machine, and mail moving through it.
 
-mod demo;
-mod raven;
-mod services;
+pub(crate) mod demo;
+pub(crate) mod raven;
+pub(crate) mod services;
 mod summary;
 mod watch;
+
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 
@@ -43,6 +45,8 @@ pub(crate) struct Settings {
     pub(crate) encryption_keys: String,
     /// RabbitMQ's management page, when the node is ours.
     pub(crate) management: Option<String>,
+    /// The directory of the programs.
+    pub(crate) programs: PathBuf,
 }
 
 /// A command that fails stops what it started, and leaves alone what was running before.
@@ -56,7 +60,7 @@ pub(crate) fn run(options: &Options, interrupt: &Interrupt) -> Result<()> {
         stack.delete_data()?;
     }
     let (settings, urls) = start(&workspace, &mut stack).inspect_err(|_| stop_started(&mut stack))?;
-    let raven = Raven::new(&workspace, &settings);
+    let raven = Raven::new(&settings);
     let shown = show(options, &stack, &raven, &settings, &urls);
     let nothing_new = stack.state.started().is_empty();
     if nothing_new && shown.is_ok() {
@@ -81,17 +85,23 @@ pub(crate) fn run(options: &Options, interrupt: &Interrupt) -> Result<()> {
 /// From nothing, or from whatever runs, to services that are ready.
 fn start(workspace: &Workspace, stack: &mut Stack) -> Result<(Settings, Urls)> {
     heading("Servers");
-    let settings = servers(stack)?;
+    let settings = servers(stack, workspace.programs(PROFILE))?;
     heading("Building");
-    build(workspace, &stack.interrupt)?;
+    build(workspace, PROFILE, &stack.interrupt)?;
     heading("Raven");
-    Raven::new(workspace, &settings).run(&["migrate"], None).context("the database could not be migrated")?;
-    say("the database is migrated");
-    let urls = services::ensure(workspace, stack, &settings)?;
+    let urls = raven(stack, &settings)?;
     Ok((settings, urls))
 }
 
-fn servers(stack: &mut Stack) -> Result<Settings> {
+/// Raven's own processes, on servers that run.
+pub(crate) fn raven(stack: &mut Stack, settings: &Settings) -> Result<Urls> {
+    Raven::new(settings).run(&["migrate"], None).context("the database could not be migrated")?;
+    say("the database is migrated");
+    services::ensure(stack, settings)
+}
+
+/// The servers, and with them all that Raven's `programs` are told.
+pub(crate) fn servers(stack: &mut Stack, programs: PathBuf) -> Result<Settings> {
     let database_url = match os::var("DATABASE_URL") {
         Some(url) => given("DATABASE_URL", url),
         None => postgres::ensure(stack, "raven")?,
@@ -106,7 +116,7 @@ fn servers(stack: &mut Stack) -> Result<Settings> {
         Some(keys) => keys,
         None => secret::kept(&stack.dir.join("encryption-keys"), secret::encryption_keys)?,
     };
-    Ok(Settings { database_url, amqp_url, encryption_keys, management })
+    Ok(Settings { database_url, amqp_url, encryption_keys, management, programs })
 }
 
 fn given(name: &str, url: String) -> String {
@@ -114,9 +124,10 @@ fn given(name: &str, url: String) -> String {
     url
 }
 
-fn build(workspace: &Workspace, interrupt: &Interrupt) -> Result<()> {
+/// Builds Raven's programs and the stand-in for Mailjet.
+pub(crate) fn build(workspace: &Workspace, profile: &str, interrupt: &Interrupt) -> Result<()> {
     let mut cargo = workspace.cargo();
-    cargo.args(["build", "--profile", PROFILE, "--bins"]);
+    cargo.args(["build", "--profile", profile, "--bins"]);
     cargo.args(["-p", "ingest", "-p", "worker", "-p", "cli", "-p", "mailjet-sim"]);
     ensure!(Foreground::new(interrupt).run(&mut cargo)?.success(), "the build failed");
     Ok(())

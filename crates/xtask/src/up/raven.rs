@@ -8,7 +8,6 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::Settings;
-use crate::workspace::Workspace;
 
 /// The `raven` program with this stack's settings.
 pub(crate) struct Raven {
@@ -17,10 +16,10 @@ pub(crate) struct Raven {
 }
 
 impl Raven {
-    /// The program as `up` builds it.
-    pub(crate) fn new(workspace: &Workspace, settings: &Settings) -> Self {
+    /// The program of these settings.
+    pub(crate) fn new(settings: &Settings) -> Self {
         Self {
-            program: workspace.programs(super::PROFILE).join("raven"),
+            program: settings.programs.join("raven"),
             environment: [
                 ("DATABASE_URL", settings.database_url.clone()),
                 ("RAVEN_ENCRYPTION_KEYS", settings.encryption_keys.clone()),

@@ -12,7 +12,7 @@ use crate::http::Http;
 use crate::process::Daemon;
 use crate::progress::{Step, say};
 use crate::stack::Stack;
-use crate::workspace::{Workspace, digest};
+use crate::workspace::digest;
 
 /// Connecting to servers that are ready takes moments; more means that something is wrong.
 const READY: Duration = Duration::from_secs(30);
@@ -35,13 +35,13 @@ struct Service {
 }
 
 /// Makes sure that all three run, each from the programs and settings of now.
-pub(crate) fn ensure(workspace: &Workspace, stack: &mut Stack, settings: &Settings) -> Result<Urls> {
+pub(crate) fn ensure(stack: &mut Stack, settings: &Settings) -> Result<Urls> {
     let simulator = port(stack, "mailjet-sim", 8090)?;
     let ingest = port(stack, "ingest", 8080)?;
     let worker = port(stack, "worker", 8081)?;
     let url = |port| format!("http://127.0.0.1:{port}");
     let urls = Urls { ingest: url(ingest), worker: url(worker), simulator: url(simulator) };
-    let program = |name: &str| workspace.programs(super::PROFILE).join(name);
+    let program = |name: &str| settings.programs.join(name);
     let common = |port| {
         vec![
             ("DATABASE_URL", settings.database_url.clone()),

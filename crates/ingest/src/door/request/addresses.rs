@@ -35,6 +35,9 @@ fn several(fields: &mut Fields, name: &str) -> Vec<Mailbox> {
     match fields.take(name) {
         None => Vec::new(),
         Some(Value::Array(list)) => {
+            if list.len() > limits::RECIPIENTS {
+                fields.fault(name, format!("has over {} entries", limits::RECIPIENTS));
+            }
             let mut mailboxes = Vec::with_capacity(list.len().min(limits::RECIPIENTS));
             for (place, value) in list.into_iter().enumerate() {
                 mailboxes.extend(one(fields, &format!("{name}/{place}"), value));

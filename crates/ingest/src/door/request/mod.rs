@@ -3,6 +3,7 @@
 mod addresses;
 mod attachments;
 mod fields;
+pub(crate) mod schema;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -62,11 +63,19 @@ fn subject(fields: &mut Fields) -> Option<String> {
 
 fn template(fields: &mut Fields) -> Option<i64> {
     let value = fields.take("templateId")?;
-    let id = value.as_i64().filter(|&id| id > 0);
+    let id = whole(&value).filter(|&id| id > 0);
     if id.is_none() {
         fields.fault("templateId", "is not a whole number from 1");
     }
     id
+}
+
+/// A whole number, however it is written: 7.0 is one for JSON Schema, and for writers in JavaScript or Lua.
+fn whole(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| {
+        let number = value.as_f64().filter(|number| number.fract() == 0.0)?;
+        format!("{number:.0}").parse().ok()
+    })
 }
 
 fn headers(fields: &mut Fields) -> BTreeMap<String, String> {
@@ -197,6 +206,16 @@ mod tests {
     fn pointers_stand_behind_their_base() {
         let faults = message(json!({"to": "a@example.com"}), "/messages/3", now()).unwrap_err();
         assert_eq!(faults[0].pointer, "/messages/3/bodyText");
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_fraction_of_zero() {
+        let template = |id: &str| {
+            let request = format!(r#"{{"to": "a@b.co", "templateId": {id}}}"#);
+            message(serde_json::from_str(&request).unwrap(), "", now()).ok()?.template_id
+        };
+        let read = ["7", "7.0", "7e1", "7.5", "0", "-7.0", "1e30"].map(template);
+        assert_eq!(read, [Some(7), Some(7), Some(70), None, None, None, None]);
     }
 
     #[test]

@@ -82,7 +82,7 @@ fn initialise(
     command.args(["--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--auth=password"]);
     // Passwords go in the clear over the loopback interface alone; SCRAM in a debug build would cost every test time.
     command.arg("--pwfile").arg(&password_file).arg("-D").arg(data);
-    if stack.purpose == Purpose::Test {
+    if matches!(stack.purpose, Purpose::Test | Purpose::ApiTest) {
         command.arg("--no-sync");
     }
     if let Some(account) = account {
@@ -128,7 +128,7 @@ fn settings(purpose: Purpose, port: u16) -> Vec<String> {
     ];
     let own: &[&str] = match purpose {
         Purpose::Up | Purpose::Bench => &["max_connections=200"],
-        Purpose::Test => {
+        Purpose::Test | Purpose::ApiTest => {
             &["max_connections=500", "fsync=off", "synchronous_commit=off", "full_page_writes=off"]
         }
     };

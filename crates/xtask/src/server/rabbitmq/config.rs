@@ -79,7 +79,7 @@ const SMALL: &str = "vm_memory_high_watermark.absolute = 768MB\nraft.wal_max_siz
 /// What is measured is a node with the limits of a server.
 fn config(purpose: Purpose, ports: &Ports) -> String {
     let limits = match purpose {
-        Purpose::Up | Purpose::Test => SMALL,
+        Purpose::Up | Purpose::Test | Purpose::ApiTest => SMALL,
         Purpose::Bench => "",
     };
     format!(

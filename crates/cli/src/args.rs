@@ -28,7 +28,7 @@ const SETTINGS: &str = "Settings (environment; NAME_FILE names a file that holds
                          (provider set and show, encryption)
 
 Exit codes: 0 done, 1 failed, 2 wrong arguments or settings, 3 no such thing (tenant, key, letter, …),
-4 Postgres or RabbitMQ is away. A failure is one line on standard error.";
+4 Postgres, RabbitMQ or Mailjet is away. A failure is one line on standard error.";
 
 /// Operates an installation of Raven.
 #[derive(Debug, Parser)]

@@ -103,8 +103,8 @@ async fn accounts_are_shown_masked_and_deleted_and_the_log_tells() {
     assert_eq!(names(&all), ["provider.deleted", "provider.set", "key.created", "tenant.created"]);
     assert_eq!((&all[0]["actor"], &all[0]["subject"]), (&json!("cli"), &json!("mailjet")));
     let some = list(&["--limit", "1"]).await;
-    let before = some[0]["id"].to_string();
-    let rest = list(&["--before", &before, "--action", "tenant.created"]).await;
+    let cursor = some[0]["id"].to_string();
+    let rest = list(&["--cursor", &cursor, "--action", "tenant.created"]).await;
     assert_eq!((names(&some), names(&rest)), (names(&all[..1]), names(&all[3..])));
 }
 

@@ -87,7 +87,9 @@ async fn a_used_database_logs_and_metrics_hold_no_secret() {
     raven.start_worker().await;
     let mut detector = Detector::new();
     add_ring(&mut detector, raven.keys());
-    detector.add("the password of Postgres", servers().postgres.password().unwrap());
+    for server in [&servers().postgres, &servers().amqp] {
+        detector.add("the password of a server", server.password().unwrap());
+    }
     use_everything(&mut raven, &mut detector).await;
     let ring = format!("k2:{},{}", new_key(), raven.keys());
     raven.use_keys(&ring);

@@ -97,6 +97,16 @@ mod tests {
     }
 
     #[test]
+    fn arguments_are_printed_without_secrets() {
+        let set = "raven provider set mailjet --tenant 00000000-0000-4000-8000-000000000000 --from-email a@b.co \
+             --api-key hidden-1 --api-secret hidden-2";
+        for line in [set, "raven key revoke hidden-3"] {
+            let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap();
+            assert!(!format!("{arguments:?}").contains("hidden"), "{arguments:?}");
+        }
+    }
+
+    #[test]
     fn every_command_has_an_example_of_itself() {
         let mut found = Vec::new();
         leaves(&Arguments::command(), "raven", &mut found);

@@ -59,7 +59,7 @@ async fn exit_codes_tell_what_to_do_next() {
     }
     assert_failed(&cli::run(&[], &["tenant", "list", "--json"], "").await, 2);
     // A key that is mistyped, or none of ours, is no text to be repeated in logs.
-    let typed = format!("{}x", tenant_key);
+    let typed = format!("{tenant_key}x");
     let ended = raven.cli(&["key", "revoke", &typed, "--json"], "").await;
     assert_failed(&ended, 2);
     assert!(!ended.stderr.contains(&typed[20..]), "{ended:?}");

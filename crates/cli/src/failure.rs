@@ -42,12 +42,7 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return of_store(fault);
     }
     if let Some(fault) = cause.downcast_ref() {
-        return match fault {
-            Error::Store(fault) => of_store(fault),
-            Error::NoAccount => Some(NO_SUCH_THING),
-            Error::Mailjet(RestError::RateLimited | RestError::Unavailable(_)) => Some(AWAY),
-            _ => None,
-        };
+        return of_provisioning(fault);
     }
     let fault = cause.downcast_ref()?;
     matches!(fault, Fault::Unreachable(_) | Fault::Broker(_) | Fault::Silent).then_some(AWAY)
@@ -55,6 +50,16 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
 
 fn of_store(fault: &store::Error) -> Option<u8> {
     matches!(fault, store::Error::Unavailable(_)).then_some(AWAY)
+}
+
+fn of_provisioning(fault: &Error) -> Option<u8> {
+    if let Error::Store(fault) = fault {
+        return of_store(fault);
+    }
+    if matches!(fault, Error::NoAccount) {
+        return Some(NO_SUCH_THING);
+    }
+    matches!(fault, Error::Mailjet(RestError::RateLimited | RestError::Unavailable(_))).then_some(AWAY)
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ fn assert_failed(ended: &Ended, code: i32) {
 async fn exit_codes_tell_what_to_do_next() {
     let raven = Raven::without_worker("exit_codes_tell_what_to_do_next").await;
     let tenant = raven.bare_tenant().await;
-    let tenant = tenant.id.as_str();
+    let (tenant, tenant_key) = (tenant.id.as_str(), tenant.key.as_str());
     for (arguments, code) in [
         (&["frobnicate"][..], 2),
         (&["key", "create", "--tenant", "nonsense", "--json"], 2),
@@ -58,8 +58,18 @@ async fn exit_codes_tell_what_to_do_next() {
         assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
     }
     assert_failed(&cli::run(&[], &["tenant", "list", "--json"], "").await, 2);
+    // A key that is mistyped, or none of ours, is no text to be repeated in logs.
+    let typed = format!("{tenant_key}x");
+    let ended = raven.cli(&["key", "revoke", &typed, "--json"], "").await;
+    assert_failed(&ended, 2);
+    assert!(!ended.stderr.contains(&typed[20..]), "{ended:?}");
+    let id = raven.cli(&["key", "revoke", tenant_key, "--json"], "").await.json();
+    assert_eq!(id["data"][0]["keyId"], tenant_key["rk_live_".len()..][..8], "a whole key will do");
     let help = cli::run(&[], &["--help"], "").await.stdout;
-    assert!(help.contains("3 no such thing") && help.contains("4 Postgres or RabbitMQ is away"), "{help}");
+    assert!(
+        help.contains("3 no such thing") && help.contains("4 Postgres, RabbitMQ or Mailjet is away"),
+        "{help}"
+    );
 }
 
 #[tokio::test]
@@ -93,8 +103,8 @@ async fn accounts_are_shown_masked_and_deleted_and_the_log_tells() {
     assert_eq!(names(&all), ["provider.deleted", "provider.set", "key.created", "tenant.created"]);
     assert_eq!((&all[0]["actor"], &all[0]["subject"]), (&json!("cli"), &json!("mailjet")));
     let some = list(&["--limit", "1"]).await;
-    let before = some[0]["id"].to_string();
-    let rest = list(&["--before", &before, "--action", "tenant.created"]).await;
+    let cursor = some[0]["id"].to_string();
+    let rest = list(&["--cursor", &cursor, "--action", "tenant.created"]).await;
     assert_eq!((names(&some), names(&rest)), (names(&all[..1]), names(&all[3..])));
 }
 

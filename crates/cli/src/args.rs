@@ -36,7 +36,7 @@ const SETTINGS: &str = "Settings (environment; NAME_FILE names a file that holds
   MAILJET_TIMEOUT        one API call, from connect to last byte (provider test, webhook, domain)
 
 Exit codes: 0 done, 1 failed, 2 wrong arguments or settings, 3 no such thing (tenant, key, letter, …),
-4 Postgres or RabbitMQ is away. A failure is one line on standard error.";
+4 Postgres, RabbitMQ or Mailjet is away. A failure is one line on standard error.";
 
 /// Operates an installation of Raven.
 #[derive(Debug, Parser)]
@@ -110,6 +110,16 @@ mod tests {
     #[test]
     fn the_tree_is_sound() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_are_printed_without_secrets() {
+        let set = "raven provider set mailjet --tenant 00000000-0000-4000-8000-000000000000 --from-email a@b.co \
+             --api-key hidden-1 --api-secret hidden-2";
+        for line in [set, "raven key revoke hidden-3"] {
+            let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap();
+            assert!(!format!("{arguments:?}").contains("hidden"), "{arguments:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Why a command failed, as far as its exit code tells, so that scripts know what to do next.
 
 use broker::dead_letters::Fault;
+use provisioning::{Error, RestError};
 
 /// Something went wrong that is none of the below.
 const FAILED: u8 = service::program::FAILED;
@@ -8,7 +9,7 @@ const FAILED: u8 = service::program::FAILED;
 const MISCONFIGURED: u8 = service::program::MISCONFIGURED;
 /// What the command is about does not exist.
 const NO_SUCH_THING: u8 = 3;
-/// Postgres or RabbitMQ is away: the same command may work a little later.
+/// Postgres, RabbitMQ or Mailjet is away: the same command may work a little later.
 const AWAY: u8 = 4;
 
 /// A failure that the command itself finds out.
@@ -38,10 +39,27 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         });
     }
     if let Some(fault) = cause.downcast_ref() {
-        return matches!(fault, store::Error::Unavailable(_)).then_some(AWAY);
+        return of_store(fault);
+    }
+    if let Some(fault) = cause.downcast_ref() {
+        return of_provisioning(fault);
     }
     let fault = cause.downcast_ref()?;
     matches!(fault, Fault::Unreachable(_) | Fault::Broker(_) | Fault::Silent).then_some(AWAY)
+}
+
+fn of_store(fault: &store::Error) -> Option<u8> {
+    matches!(fault, store::Error::Unavailable(_)).then_some(AWAY)
+}
+
+fn of_provisioning(fault: &Error) -> Option<u8> {
+    if let Error::Store(fault) = fault {
+        return of_store(fault);
+    }
+    if matches!(fault, Error::NoAccount) {
+        return Some(NO_SUCH_THING);
+    }
+    matches!(fault, Error::Mailjet(RestError::RateLimited | RestError::Unavailable(_))).then_some(AWAY)
 }
 
 #[cfg(test)]
@@ -55,8 +73,11 @@ mod tests {
         let code = |fault: anyhow::Error| {
             exit_code(&Err::<(), _>(fault).context("it was not done").context("so far").unwrap_err())
         };
-        let away = store::Error::Unavailable(Box::new(std::io::Error::other("refused")));
-        assert_eq!(code(away.into()), 4);
+        let away = || store::Error::Unavailable(Box::new(std::io::Error::other("refused")));
+        assert_eq!(code(away().into()), 4);
+        assert_eq!(code(Error::Store(away()).into()), 4);
+        assert_eq!(code(Error::NoAccount.into()), 3);
+        assert_eq!(code(Error::Mailjet(RestError::RateLimited).into()), 4);
         assert_eq!(code(Fault::Unreachable("refused".to_owned()).into()), 4);
         assert_eq!(code(Fault::Silent.into()), 4);
         assert_eq!(code(Fault::Locked.into()), 1);

@@ -116,3 +116,20 @@ impl Settings {
         })
     }
 }
+
+#[cfg(test)]
+mod secrecy {
+    use super::*;
+
+    #[test]
+    fn settings_are_printed_without_secrets() {
+        const KEYS: &str = "k1:aGlkZGVuaGlkZGVuaGlkZGVuaGlkZGVuaGlkZGVuISE=";
+        let environment = Environment::of([
+            ("DATABASE_URL", "postgres://user:hidden@127.0.0.1/raven"),
+            ("AMQP_URL", "amqp://user:hidden@127.0.0.1"),
+            ("RAVEN_ENCRYPTION_KEYS", KEYS),
+        ]);
+        let printed = format!("{environment:?} {:?}", Settings::read(&environment).unwrap());
+        assert!(!printed.contains("hidden") && !printed.contains("aGlk"), "{printed}");
+    }
+}

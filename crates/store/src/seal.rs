@@ -16,6 +16,8 @@ use zeroize::Zeroizing;
 
 const VERSION: u8 = 1;
 const NONCE: usize = 24;
+/// Longest id of a key. A key in the place of an id, in base64 or hex, is longer, and must not be shown as one.
+const ID: usize = 40;
 
 /// The keys of an installation: the first seals, all open.
 #[derive(Clone)]
@@ -40,7 +42,7 @@ pub struct Place<'a> {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKeys {
     /// Not of the form `id:key`.
-    #[error("has an entry that is not id:base64-of-32-bytes")]
+    #[error("has an entry that is not id:base64-of-32-bytes, with an id of at most {ID} characters")]
     Form,
     /// Not base64, or not 32 bytes.
     #[error("has a key, {0}, that is not 32 bytes in base64 (make one with: openssl rand -base64 32)")]
@@ -67,7 +69,7 @@ impl Keyring {
         let mut keys: Vec<(String, XChaCha20Poly1305)> = Vec::new();
         for entry in text.split(',').map(str::trim) {
             let (id, key) = entry.split_once(':').ok_or(InvalidKeys::Form)?;
-            if id.is_empty() || id.len() > 64 {
+            if id.is_empty() || id.len() > ID {
                 return Err(InvalidKeys::Form);
             }
             if keys.iter().any(|(known, _)| known == id) {
@@ -200,5 +202,8 @@ mod tests {
         assert_eq!(Keyring::parse("k:short").unwrap_err(), InvalidKeys::Key("k".to_owned()));
         assert_eq!(Keyring::parse(&format!("{A},{A}")).unwrap_err(), InvalidKeys::Twice("a".to_owned()));
         assert!(!format!("{:?}", Keyring::parse(A).unwrap()).contains("AAAA"));
+        let (_, key) = A.split_once(':').unwrap();
+        let swapped = Keyring::parse(&format!("{key}:a")).unwrap_err();
+        assert!(!swapped.to_string().contains("AAAA"), "{swapped}");
     }
 }

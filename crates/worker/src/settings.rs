@@ -268,3 +268,20 @@ impl Settings {
 fn prefetch(text: &str) -> Result<u16, String> {
     text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "is not a number from 1 to 65535".to_owned())
 }
+
+#[cfg(test)]
+mod secrecy {
+    use super::*;
+
+    #[test]
+    fn settings_are_printed_without_secrets() {
+        const KEYS: &str = "k1:aGlkZGVuaGlkZGVuaGlkZGVuaGlkZGVuaGlkZGVuISE=";
+        let environment = Environment::of([
+            ("DATABASE_URL", "postgres://user:hidden@127.0.0.1/raven"),
+            ("AMQP_URL", "amqp://user:hidden@127.0.0.1"),
+            ("RAVEN_ENCRYPTION_KEYS", KEYS),
+        ]);
+        let printed = format!("{environment:?} {:?}", Settings::read(&environment).unwrap());
+        assert!(!printed.contains("hidden") && !printed.contains("aGlk"), "{printed}");
+    }
+}

@@ -99,8 +99,8 @@ mod tests {
 
     #[test]
     fn every_form_is_found_in_any_company() {
-        let hex: String = SECRET.iter().map(|byte| format!("{byte:02x}")).collect();
-        let percent: String = SECRET.iter().map(|byte| format!("%{byte:02x}")).collect();
+        let each: Vec<String> = SECRET.iter().map(|byte| format!("{byte:02x}")).collect();
+        let (hex, percent) = (each.concat(), format!("%{}", each.join("%")));
         let plain = String::from_utf8(SECRET.to_vec()).unwrap();
         assert!(found(format!("GET /?token={plain}&x")), "plain");
         assert!(found(format!("\\x00{hex}ff")), "as Postgres dumps bytes");

@@ -171,11 +171,6 @@ impl Raven {
         &self.encryption_keys
     }
 
-    /// Everything that must not stand in any log.
-    pub(crate) fn guarded(&self) -> Vec<String> {
-        self.secrets.lock().expect("a lock that nobody poisons").clone()
-    }
-
     /// Where logs are.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder

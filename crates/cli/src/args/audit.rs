@@ -17,8 +17,8 @@ pub(crate) enum Audit {
         /// Show so many at most.
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         limit: u32,
-        /// Only entries before the one with this id.
+        /// Go on behind the entry with this id.
         #[arg(long)]
-        before: Option<i64>,
+        cursor: Option<i64>,
     },
 }

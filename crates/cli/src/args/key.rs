@@ -2,7 +2,7 @@
 
 use clap::{Subcommand, ValueEnum};
 use domain::TenantId;
-use domain::api_key::KeyId;
+use secrecy::SecretString;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Key {
@@ -32,8 +32,8 @@ pub(crate) enum Key {
     /// Revoke a key; every process refuses it within seconds.
     #[command(after_help = "Example: raven key revoke 0a1b2c3d")]
     Revoke {
-        /// The eight hex digits after `rk_live_` or `rk_test_`.
-        key: KeyId,
+        /// The eight hex digits after `rk_live_` or `rk_test_`; the whole key will do.
+        key: SecretString,
     },
 }
 

@@ -10,10 +10,10 @@ use crate::args::Audit;
 use crate::output::{Output, note, printable};
 
 pub(super) async fn run(command: Audit, store: &Store, output: Output) -> anyhow::Result<()> {
-    let Audit::List { tenant, action, limit, before } = command;
+    let Audit::List { tenant, action, limit, cursor } = command;
     require(store, tenant).await?;
     // One more, to see whether there are more.
-    let (filter, most) = (Filter { action, before }, i64::from(limit) + 1);
+    let (filter, most) = (Filter { action, before: cursor }, i64::from(limit) + 1);
     let mut entries =
         audit::list(store, tenant, filter, most).await.context("the audit log was not listed")?;
     let room = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -22,7 +22,7 @@ pub(super) async fn run(command: Audit, store: &Store, output: Output) -> anyhow
     let rows: Vec<Value> = entries.iter().map(|entry| row(entry, output)).collect();
     output.list(&rows, &["id", "createdAt", "actor", "action", "subject", "detail"])?;
     match entries.last() {
-        Some(last) if more => note(&format!("there are more: --before {}", last.id)),
+        Some(last) if more => note(&format!("there are more: --cursor {}", last.id)),
         _ => Ok(()),
     }
 }

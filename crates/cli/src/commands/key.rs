@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use domain::api_key::{ApiKey, KeyId, Scope};
 use domain::{Actor, KeyName, TenantId};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use store::Store;
 use store::api_keys::{self, NewKey};
@@ -27,7 +28,7 @@ pub(super) async fn run(command: Key, store: &Store, output: Output) -> anyhow::
             output.one(&json!({ "keyId": id, "apiKey": key, "scope": scope.as_str(), "name": name }))
         }
         Key::List { tenant } => list(store, tenant, output).await,
-        Key::Revoke { key } => revoke(store, key, output).await,
+        Key::Revoke { key } => revoke(store, named(&key)?, output).await,
     }
 }
 
@@ -56,6 +57,13 @@ async fn list(store: &Store, tenant: TenantId, output: Output) -> anyhow::Result
     });
     let columns = ["keyId", "scope", "test", "name", "createdAt", "lastUsedAt", "revokedAt"];
     output.list(&rows.collect::<Vec<_>>(), &columns)
+}
+
+/// The key that is meant by its id, or by all of it. What is neither is not repeated: it may be a secret.
+fn named(text: &SecretString) -> Result<KeyId, Failure> {
+    let text = text.expose_secret();
+    let id = text.parse().or_else(|_| ApiKey::parse(text).map(|key| key.id));
+    id.map_err(|_| Failure::Arguments("KEY is neither eight hex digits nor a whole key".to_owned()))
 }
 
 async fn revoke(store: &Store, key: KeyId, output: Output) -> anyhow::Result<()> {

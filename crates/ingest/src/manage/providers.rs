@@ -5,6 +5,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use domain::Mailbox;
 use domain::api_key::Scope;
 use jiff::Timestamp;
+use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use store::providers::{self, MAILJET, NewProvider, Provider, masked};
@@ -182,11 +184,19 @@ fn parse(body: Value) -> Result<NewProvider, Vec<Fault>> {
         });
     }
     match (from_email, api_key, api_secret) {
-        (Some(from_email), Some(api_key), Some(api_secret)) if faults.is_empty() => {
-            Ok(NewProvider { from_email, from_name, api_key: api_key.into(), api_secret: api_secret.into() })
-        }
+        (Some(from_email), Some(api_key), Some(api_secret)) if faults.is_empty() => Ok(NewProvider {
+            from_email,
+            from_name,
+            api_key: secret(api_key),
+            api_secret: secret(api_secret),
+        }),
         _ => Err(faults),
     }
+}
+
+/// Wipes the text that it is made of.
+fn secret(text: String) -> SecretString {
+    SecretString::from(Zeroizing::new(text).as_str())
 }
 
 fn text(
@@ -202,7 +212,10 @@ fn text(
     };
     match value {
         Some(Value::String(text)) if text.chars().any(char::is_control) => fault("holds a control character"),
-        Some(Value::String(text)) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+        Some(Value::String(text)) if !text.trim().is_empty() => {
+            // It may be a secret, and what remains is a copy.
+            Some(Zeroizing::new(text).trim().to_owned())
+        }
         None | Some(Value::String(_)) => {
             if required {
                 fault("is needed")

@@ -107,7 +107,6 @@ async fn keys_and_tenants_have_a_limit_each() {
     too_much(&read(&second).await, 5);
     read(&other).await.expect(200);
     send(&tenant.at(&url)).await.expect(200);
-    read(&tenant.at(&raven.url)).await.expect(200);
     tenant.get("/v1/suppressions").await.expect(200);
 }
 

@@ -14,11 +14,11 @@ use store::{Keyring, Store};
 use crate::body::Budget;
 use crate::directory::Directory;
 use crate::door::{Outlet, Replays};
-use crate::limits::Limits;
+use crate::limits::{self, Limits};
 use crate::metering::Meter;
 use crate::problem::{Code, Problem};
 use crate::resource::at;
-use crate::{door, limits, manage, metering, openapi, read};
+use crate::{door, manage, metering, openapi, read};
 
 /// What handlers are given, each only what it asks for.
 #[derive(Clone)]
@@ -50,7 +50,6 @@ pub(crate) fn build(
 > {
     App::new()
         .app_data(Data::new(parts.directory))
-        .app_data(Data::from(parts.limits))
         .app_data(Data::from(parts.replays))
         .app_data(Data::new(parts.publisher))
         .app_data(Data::from(parts.outlet))
@@ -59,6 +58,7 @@ pub(crate) fn build(
         .app_data(Data::from(parts.keyring))
         .app_data(Data::new(parts.provisioner))
         .app_data(Data::from(parts.public_url))
+        .app_data(Data::from(parts.limits))
         .app_data(Meter::of("none"))
         .wrap(middleware::from_fn(limits::tell))
         .wrap(middleware::from_fn(metering::count))

@@ -141,8 +141,8 @@ async fn a_tenant_has_a_hundred_live_keys_and_lists_them_in_pages() {
         made.push(make(&raven, &tenant, &Value::Null).await.0);
     }
     // Two at once for the last place.
-    let nothing = json!({});
-    let (one, two) = tokio::join!(tenant.post("/v1/keys", &nothing), tenant.post("/v1/keys", &nothing));
+    let body = json!({});
+    let (one, two) = tokio::join!(tenant.post("/v1/keys", &body), tenant.post("/v1/keys", &body));
     let mut statuses = [one.status, two.status];
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 409]);

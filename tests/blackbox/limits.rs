@@ -107,7 +107,6 @@ async fn keys_and_tenants_have_a_limit_each() {
     too_much(&read(&second).await, 5);
     read(&other).await.expect(200);
     send(&tenant.at(&url)).await.expect(200);
-    read(&tenant.at(&raven.url)).await.expect(200);
     tenant.get("/v1/suppressions").await.expect(200);
 }
 
@@ -125,8 +124,9 @@ fn key_of(id: u32, secret: [u8; 20]) -> String {
             crc = if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
         }
     }
-    let digits: String =
-        secret.iter().chain(&(!crc).to_be_bytes()).map(|byte| format!("{byte:02x}")).collect();
+    let bytes = [&secret[..], &(!crc).to_be_bytes()].concat();
+    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = digits.concat();
     format!("rk_live_{id:08x}_{digits}")
 }
 

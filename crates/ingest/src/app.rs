@@ -14,11 +14,11 @@ use store::{Keyring, Store};
 use crate::body::Budget;
 use crate::directory::Directory;
 use crate::door::{Outlet, Replays};
-use crate::limits::Limits;
+use crate::limits::{self, Limits};
 use crate::metering::Meter;
 use crate::problem::{Code, Problem};
 use crate::resource::at;
-use crate::{docs, door, health, limits, manage, metering, openapi, read};
+use crate::{docs, door, health, manage, metering, openapi, read};
 
 /// What handlers are given, each only what it asks for.
 #[derive(Clone)]
@@ -52,7 +52,6 @@ pub(crate) fn build(
         .app_data(PathConfig::default().error_handler(|_, _| not_found().into()))
         .app_data(Data::new(parts.ops))
         .app_data(Data::new(parts.directory))
-        .app_data(Data::from(parts.limits))
         .app_data(Data::from(parts.replays))
         .app_data(Data::new(parts.publisher))
         .app_data(Data::from(parts.outlet))
@@ -61,6 +60,7 @@ pub(crate) fn build(
         .app_data(Data::from(parts.keyring))
         .app_data(Data::new(parts.provisioner))
         .app_data(Data::from(parts.public_url))
+        .app_data(Data::from(parts.limits))
         .app_data(Meter::of("none"))
         .wrap(middleware::from_fn(limits::tell))
         .wrap(middleware::from_fn(metering::count))

@@ -8,6 +8,7 @@
 mod cache;
 
 use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -76,17 +77,11 @@ impl Directory {
         }
     }
 
-    /// The record of a key, if it is good.
+    /// The record of a key, if it is good; the database is asked.
     pub(crate) async fn key(&self, presented: &ApiKey) -> Result<Option<KeyRecord>, Problem> {
-        let record = match self.keys.get(presented.id) {
-            Known::Here(record) => Some(record),
-            Known::Absent => None,
-            Known::Nothing(generation) => {
-                let record = ask(self.look_up(directory::keys(&self.store, &[presented.id]))).await?.pop();
-                self.keys.put(presented.id, record.clone(), generation);
-                record
-            }
-        };
+        let id = presented.id;
+        let question = async { Ok(directory::keys(&self.store, &[id]).await?.pop()) };
+        let record = ask(self.look_up(&self.keys, id, question)).await?;
         Ok(record.and_then(|record| self.judge(presented, record)))
     }
 
@@ -104,20 +99,35 @@ impl Directory {
         match self.tenants.get(tenant) {
             Known::Here(tokens) => Ok(Some(tokens)),
             Known::Absent => Ok(None),
-            Known::Nothing(generation) => {
-                let found = ask(self.look_up(directory::tenants(&self.store, &[tenant]))).await?.pop();
-                let tokens = found.map(|record| Tokens::from(record.tokens));
-                self.tenants.put(tenant, tokens.clone(), generation);
-                Ok(tokens)
+            Known::Nothing(_) => {
+                let question = async {
+                    let found = directory::tenants(&self.store, &[tenant]).await?.pop();
+                    Ok(found.map(|record| Tokens::from(record.tokens)))
+                };
+                ask(self.look_up(&self.tenants, tenant, question)).await
             }
         }
     }
 
     /// Asks the database for what is not known, a few at a time: strangers who make up ids must not take all connections.
-    async fn look_up<T>(&self, question: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    /// What many ask for at once is known to those who had to wait.
+    async fn look_up<K: Copy + Eq + Hash, V: Clone>(
+        &self,
+        cache: &Cache<K, V>,
+        key: K,
+        question: impl Future<Output = Result<Option<V>, Error>>,
+    ) -> Result<Option<V>, Error> {
         // Never closed, so this only ever waits.
         let _permit = self.look_ups.acquire().await;
-        question.await
+        match cache.get(key) {
+            Known::Here(value) => Ok(Some(value)),
+            Known::Absent => Ok(None),
+            Known::Nothing(generation) => {
+                let value = question.await?;
+                cache.put(key, value.clone(), generation);
+                Ok(value)
+            }
+        }
     }
 
     /// Follows the database's changes until shutdown.

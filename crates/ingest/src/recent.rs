@@ -11,7 +11,7 @@ pub(crate) struct Recent<K, V> {
     most: usize,
 }
 
-impl<K: Eq + Hash, V> Recent<K, V> {
+impl<K: Copy + Eq + Hash, V> Recent<K, V> {
     /// One that holds at least the last `most` entries, and at most twice as many.
     pub(crate) fn new(most: usize) -> Self {
         Self { young: HashMap::new(), old: HashMap::new(), most }
@@ -21,15 +21,12 @@ impl<K: Eq + Hash, V> Recent<K, V> {
         self.young.get(key).or_else(|| self.old.get(key))
     }
 
-    pub(crate) fn put(&mut self, key: K, value: V) {
-        if let Some(place) = self.young.get_mut(&key) {
-            *place = value;
-            return;
-        }
-        if self.young.len() >= self.most {
+    /// Where the value of a key is kept; a key that is not remembered begins with `value`.
+    pub(crate) fn place(&mut self, key: K, value: V) -> &mut V {
+        if self.young.len() >= self.most && !self.young.contains_key(&key) {
             self.old = std::mem::take(&mut self.young);
         }
-        self.young.insert(key, value);
+        self.young.entry(key).or_insert_with(|| self.old.remove(&key).unwrap_or(value))
     }
 
     pub(crate) fn clear(&mut self) {
@@ -46,8 +43,8 @@ mod tests {
     fn memory_is_bounded_and_what_is_used_stays() {
         let mut recent = Recent::new(100);
         for n in 0..10_000 {
-            recent.put(n, n);
-            recent.put(-1, n);
+            assert_eq!(*recent.place(n, n), n);
+            *recent.place(-1, -1) += 1;
             assert_eq!((recent.get(&n), recent.get(&-1)), (Some(&n), Some(&n)));
             assert!(recent.get(&(n - 50).max(0)).is_some(), "the last ones are there");
             assert!(recent.young.len() + recent.old.len() <= 200);

@@ -65,7 +65,8 @@ impl<K: Copy + Eq + Hash, V: Clone> Cache<K, V> {
             return;
         }
         let Some(value) = value else {
-            entries.absent.put(key, Instant::now());
+            let now = Instant::now();
+            *entries.absent.place(key, now) = now;
             return;
         };
         if entries.map.len() >= MOST {

@@ -26,10 +26,7 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
     pub(super) fn take(&self, key: K, tokens: u32, now: Instant) -> Option<Standing> {
         let quota = self.quota?;
         let mut buckets = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut full_at = buckets.get(&key).copied().unwrap_or(now);
-        let standing = quota.take(&mut full_at, tokens, now);
-        buckets.put(key, full_at);
-        Some(standing)
+        Some(quota.take(buckets.place(key, now), tokens, now))
     }
 
     /// How a bucket would stand that were asked for a token; nothing is taken.

@@ -1,8 +1,10 @@
 //! The command line.
 
 mod dead_letter;
+mod webhook;
 
 pub(crate) use dead_letter::{DeadLetter, Origin, Selection};
+pub(crate) use webhook::{Event, Webhook};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use domain::TenantId;
@@ -14,7 +16,10 @@ use jiff::tz::TimeZone;
 const SETTINGS: &str = "Settings (environment; NAME_FILE names a file that holds the value):
   DATABASE_URL           the Postgres database, such as postgres://user:password@host:5432/raven (all but dead-letter)
   AMQP_URL               RabbitMQ, such as amqp://user:password@host:5672/vhost (dead-letter)
-  RAVEN_ENCRYPTION_KEYS  keys that seal credentials, as id:base64-of-32-bytes[,id:…] (provider set)
+  RAVEN_ENCRYPTION_KEYS  keys that seal credentials, as id:base64-of-32-bytes[,id:…] (provider, webhook)
+  RAVEN_PUBLIC_URL       base of the webhook URLs that are registered (webhook register)
+  MAILJET_URL            base URL of Mailjet's API (provider test, webhook; default https://api.mailjet.com)
+  MAILJET_TIMEOUT        one call of it, from connect to last byte (default 10s)
 
 Exit codes: 0 done, 1 failed, 2 wrong arguments or settings.";
 
@@ -39,9 +44,12 @@ pub(crate) enum Command {
     /// Create, list and revoke API keys.
     #[command(subcommand)]
     Key(Key),
-    /// Set a tenant's account at a provider.
+    /// Set and test a tenant's account at a provider.
     #[command(subcommand)]
     Provider(Provider),
+    /// Register, list and remove a tenant's webhooks at Mailjet.
+    #[command(subcommand)]
+    Webhook(Webhook),
     /// Work on the stored delivery events.
     #[command(subcommand)]
     Events(Events),
@@ -128,6 +136,17 @@ pub(crate) enum Provider {
         /// Read the secret from standard input.
         #[arg(long)]
         api_secret_stdin: bool,
+    },
+    /// Test whether the account works, without sending mail: its credentials, the default sender, sending limits. Ends
+    /// with 1 if something is not well.
+    #[command(after_help = "Example: raven provider test mailjet --tenant 0190d3a4-…")]
+    Test {
+        /// The provider.
+        #[arg(value_enum)]
+        provider: ProviderName,
+        /// The tenant's id.
+        #[arg(long)]
+        tenant: TenantId,
     },
 }
 

@@ -166,10 +166,12 @@ impl Raven {
     /// Runs the command line against this installation, past the proxies.
     pub(crate) async fn cli(&self, arguments: &[&str], input: &str) -> Ended {
         let (database, broker) = (self.database.url(), self.vhost.url());
+        let mailjet = format!("http://127.0.0.1:{}", self.sim.port);
         let variables = [
             ("DATABASE_URL", database.as_str()),
             ("AMQP_URL", broker.as_str()),
             ("RAVEN_ENCRYPTION_KEYS", self.encryption_keys.as_str()),
+            ("MAILJET_URL", mailjet.as_str()),
         ];
         cli::run(&variables, arguments, input).await
     }

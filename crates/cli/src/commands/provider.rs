@@ -11,7 +11,7 @@ use service::shared::ENCRYPTION_KEYS;
 use store::providers::{self, MAILJET, NewProvider};
 use store::{Keyring, Store};
 
-use super::require;
+use super::{connection, require};
 use crate::args::Provider;
 use crate::output::Output;
 
@@ -21,8 +21,13 @@ pub(super) async fn run(
     environment: &Environment,
     output: Output,
 ) -> anyhow::Result<()> {
-    let Provider::Set { tenant, from_email, from_name, api_key, api_secret, api_secret_stdin, provider: _ } =
-        command;
+    if let Provider::Test { tenant, provider: _ } = command {
+        return connection::test(tenant, store, environment, output).await;
+    }
+    let Provider::Set { tenant, from_email, from_name, api_key, api_secret, api_secret_stdin, .. } = command
+    else {
+        return Ok(());
+    };
     let keyring = environment.read(&ENCRYPTION_KEYS, Keyring::parse)?;
     let sender = Mailbox::new(&from_email, from_name.as_deref())
         .map_err(|fault| anyhow::anyhow!("--from-email {from_email} {fault}"))?;

@@ -139,6 +139,23 @@ mod tests {
     }
 
     #[test]
+    fn the_schema_says_what_is_read() {
+        use utoipa::PartialSchema as _;
+        let schema = json!(RegisterWebhooks::schema());
+        assert_eq!((&schema["additionalProperties"], schema.get("required")), (&json!(false), None), "{schema}");
+        let names: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+        assert_eq!(names, ["backupUrl", "events", "url"]);
+        for name in ["url", "backupUrl"] {
+            let property = &schema["properties"][name];
+            assert_eq!((&property["type"], &property["format"]), (&json!("string"), &json!("uri")), "{schema}");
+            assert_eq!(property["maxLength"], provisioning::webhooks::MOST_CHARACTERS);
+        }
+        assert_eq!(schema["properties"]["events"]["minItems"], 1);
+        let words = json!(WebhookEvent::schema())["enum"].clone();
+        assert_eq!(words, json!(CallbackEvent::ALL.map(CallbackEvent::as_str)));
+    }
+
+    #[test]
     fn every_fault_is_named_at_once() {
         let body = json!({
             "url": "ftp://x", "backupUrl": 7, "events": ["sent", "typofix", 3, "sent"], "a/b": null,

@@ -22,7 +22,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// The shortest.
 const SHORTEST: Duration = Duration::from_millis(50);
 /// How long one check may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long others keep away from what was taken: longer than a check may take.
 const LEASE: Duration = Duration::from_secs(90);
 

@@ -20,7 +20,7 @@ pub(crate) enum Webhook {
         #[arg(long)]
         tenant: TenantId,
         /// Where Mailjet posts events. A bare origin gets the tenant's path; one without credentials gets a token. Without
-        /// it, RAVEN_PUBLIC_URL.
+        /// it, `RAVEN_PUBLIC_URL`.
         #[arg(long)]
         url: Option<String>,
         /// A second URL, which Mailjet uses while the first is dead.

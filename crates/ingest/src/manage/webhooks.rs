@@ -118,6 +118,9 @@ pub(super) struct Docs;
 /// password nor `token`. What is right already stays as it is, and what an earlier request registered and this one does not
 /// name is removed, so the request may be repeated.
 ///
+/// Once there is a token, the tenant's webhooks are accepted only with one: what was registered by hand without a token, for
+/// events that this request does not name, is refused from then on.
+///
 /// From then on workers look after them: a URL that Mailjet has given up, or that is missing, or that somebody else has
 /// replaced, is registered anew with a fresh token. Where somebody else replaces them again and again, Raven stops, and says
 /// so in `contestedAt`.

@@ -11,6 +11,7 @@ mod key;
 mod provider;
 mod suppression;
 mod tenant;
+mod webhook;
 
 pub(crate) use audit::Audit;
 pub(crate) use completions::Completions;
@@ -22,6 +23,7 @@ pub(crate) use key::{Key, Scope};
 pub(crate) use provider::{Account, Provider};
 pub(crate) use suppression::Suppression;
 pub(crate) use tenant::Tenant;
+pub(crate) use webhook::{Event, Webhook};
 
 use clap::{Parser, Subcommand};
 pub(crate) use domain::{Domain, Named};
@@ -31,9 +33,10 @@ const SETTINGS: &str = "Settings (environment; NAME_FILE names a file that holds
                          (all but dead-letter and completions)
   AMQP_URL               RabbitMQ, such as amqp://user:password@host:5672/vhost (dead-letter)
   RAVEN_ENCRYPTION_KEYS  keys that seal credentials, as id:base64-of-32-bytes[,id:…]
-                         (provider set and show, encryption, domain)
+                         (provider set, show and test, encryption, webhook, domain)
   MAILJET_URL            base URL of Mailjet's API (provider test, webhook, domain)
   MAILJET_TIMEOUT        one API call, from connect to last byte (provider test, webhook, domain)
+  RAVEN_PUBLIC_URL       base of the webhook URLs that are registered (webhook register)
 
 Exit codes: 0 done, 1 failed, 2 wrong arguments or settings, 3 no such thing (tenant, key, letter, …),
 4 Postgres, RabbitMQ or Mailjet is away. A failure is one line on standard error.";
@@ -60,7 +63,7 @@ pub(crate) enum Command {
     /// Create, list and revoke API keys.
     #[command(subcommand)]
     Key(Key),
-    /// Set, show and delete a tenant's account at a provider.
+    /// Set, show, test and delete a tenant's account at a provider.
     #[command(subcommand)]
     Provider(Provider),
     /// Replace the keys that seal the stored credentials.
@@ -72,6 +75,9 @@ pub(crate) enum Command {
     /// Set up and look after the domains that a tenant sends from.
     #[command(subcommand)]
     Domain(Domain),
+    /// Register, list and remove a tenant's webhooks at Mailjet.
+    #[command(subcommand)]
+    Webhook(Webhook),
     /// Work on the stored delivery events.
     #[command(subcommand)]
     Events(Events),

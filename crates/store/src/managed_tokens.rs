@@ -107,8 +107,8 @@ pub async fn note_use(
     let client = store.client().await?;
     client
         .execute(
-            "update webhook_tokens set unused_since = case when id = any($2) then null else now() end
-             where tenant_id = $1 and revoked_at is null and id = any($2 || $3)",
+            "update webhook_tokens set unused_since = case when id = any($2::uuid[]) then null else now() end
+             where tenant_id = $1 and revoked_at is null and id = any($2::uuid[] || $3::uuid[])",
             &[&tenant.0, &back, &gone],
         )
         .await?;

@@ -182,10 +182,11 @@ pub async fn take_due(
     let client = store.client().await?;
     let statement = client
         .prepare_cached(&format!(
-            "update webhook_registrations set due_at = now() + make_interval(secs => $2)
-             where tenant_id in (
-                 select tenant_id from webhook_registrations where due_at <= now()
+            "with due as materialized (
+                 select tenant_id as due_tenant from webhook_registrations where due_at <= now()
                  order by due_at limit $1 for update skip locked)
+             update webhook_registrations set due_at = now() + make_interval(secs => $2)
+             from due where tenant_id = due_tenant
              returning {COLUMNS}"
         ))
         .await?;

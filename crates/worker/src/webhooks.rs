@@ -22,7 +22,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// The shortest.
 const SHORTEST: Duration = Duration::from_millis(50);
 /// How long one check may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long others keep away from what was taken: longer than a check may take.
 const LEASE: Duration = Duration::from_secs(90);
 
@@ -76,6 +76,8 @@ async fn check(provisioner: &Provisioner, due: Due, again_in: Duration) {
 /// Once for each change: what stays as it was found has been told.
 fn tell(tenant: TenantId, checked: &provisioning::webhooks::Checked) {
     if checked.healed > 0 {
+        metrics::counter!("raven_webhooks_healed_total")
+            .increment(u64::try_from(checked.healed).unwrap_or(u64::MAX));
         tracing::info!(%tenant, healed = checked.healed, "webhooks at Mailjet put right");
     }
     if checked.newly_contested {

@@ -137,4 +137,32 @@ impl Sim {
             http::send(request.basic_auth(key, Some(secret)).json(&row)).await.expect(201);
         }
     }
+
+    /// What is registered for an account.
+    pub(crate) async fn callbacks(&self, account: &str) -> Vec<Value> {
+        self.list(&format!("/sim/callbacks/{account}")).await
+    }
+
+    /// Gives up the URL of a row, named as in `open|false`.
+    pub(crate) async fn bury(&self, account: &str, element: &str) {
+        let path = format!("/sim/callbacks/{account}/{}/dead", element.replace('|', "%7C"));
+        http::send(self.request(Method::POST, &path)).await.expect(204);
+    }
+
+    /// Asks a REST resource as the holder of an account does.
+    pub(crate) async fn rest(
+        &self,
+        (key, secret): (&str, &str),
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> http::Reply {
+        let request = self.request(method, &format!("/v3/REST/{}", path.replace('|', "%7C")));
+        http::send(request.basic_auth(key, Some(secret)).json(body)).await
+    }
+
+    /// Publishes or withdraws records of a domain in the imitated DNS.
+    pub(crate) async fn publish(&self, domain: &str, records: &Value) {
+        http::send(self.request(Method::POST, &format!("/sim/dns/{domain}")).json(records)).await.expect(200);
+    }
 }

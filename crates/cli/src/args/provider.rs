@@ -12,6 +12,10 @@ pub(crate) enum Provider {
     /// Set the credentials of a provider.
     #[command(after_help = SET)]
     Set(Account),
+    /// Test whether the account works, without sending mail: its credentials, the default sender, sending limits. Ends
+    /// with 1 if something is not well.
+    #[command(after_help = "Example: raven provider test mailjet --tenant 019a4d2e-…")]
+    Test(Which),
     /// Show a tenant's account, of its credentials only the last characters.
     #[command(after_help = "Example: raven provider show mailjet --tenant 019a4d2e-…")]
     Show(Which),

@@ -1,18 +1,13 @@
 //! `raven domain`.
 
-use std::sync::Arc;
-
 use ::domain::{Actor, DomainName, TenantId};
 use anyhow::Context as _;
-use provisioning::Provisioner;
 use serde_json::{Value, json};
-use service::settings::positive;
-use service::shared::{ENCRYPTION_KEYS, MAILJET_TIMEOUT, MAILJET_URL};
-use service::{Environment, Invalid};
+use service::Environment;
+use store::Store;
 use store::domains::{self, Domain};
-use store::{Keyring, Store};
 
-use super::require;
+use super::{provisioner, require};
 use crate::args::{self, Named};
 use crate::output::Output;
 
@@ -30,20 +25,20 @@ pub(super) async fn run(
         args::Domain::List { tenant } => list(store, tenant, output).await,
         args::Domain::Show(Named { domain, tenant }) => show(&found(store, tenant, &domain).await?, output),
         args::Domain::Add(Named { domain, tenant }) => {
-            let provisioner = provisioner(store, environment)?;
+            let provisioner = provisioner(store, environment).await?;
             require(store, tenant).await?;
             let added = provisioner.add_domain(tenant, &domain, by).await;
             show(&added.with_context(|| format!("{domain} was not added"))?, output)
         }
         args::Domain::Check(Named { domain, tenant }) => {
-            let provisioner = provisioner(store, environment)?;
+            let provisioner = provisioner(store, environment).await?;
             let id = found(store, tenant, &domain).await?.id;
             let checked = provisioner.check_domain(tenant, id, by).await;
             let checked = checked.with_context(|| format!("{domain} was not checked"))?;
             show(&checked.with_context(|| none(tenant, &domain))?, output)
         }
         args::Domain::Remove(Named { domain, tenant }) => {
-            let provisioner = provisioner(store, environment)?;
+            let provisioner = provisioner(store, environment).await?;
             let id = found(store, tenant, &domain).await?.id;
             let removed = provisioner.remove_domain(tenant, id, by).await;
             anyhow::ensure!(
@@ -53,13 +48,6 @@ pub(super) async fn run(
             output.one(&json!({ "id": id, "domain": domain.as_str(), "removed": true }))
         }
     }
-}
-
-fn provisioner(store: &Store, environment: &Environment) -> Result<Provisioner, Invalid> {
-    let keyring = environment.read(&ENCRYPTION_KEYS, Keyring::parse)?;
-    let timeout = environment.read(&MAILJET_TIMEOUT, positive)?;
-    let mailjet = environment.read(&MAILJET_URL, |text| mailjet::Client::new(text, timeout))?;
-    Ok(Provisioner::new(store.clone(), Arc::new(keyring), mailjet))
 }
 
 async fn found(store: &Store, tenant: TenantId, name: &DomainName) -> anyhow::Result<Domain> {

@@ -2,6 +2,7 @@
 
 mod audit;
 mod completions;
+mod connection;
 mod dead_letter;
 mod domain;
 mod encryption;
@@ -11,12 +12,17 @@ mod key;
 mod provider;
 mod suppression;
 mod tenant;
+mod webhook;
+
+use std::sync::Arc;
 
 use ::domain::TenantId;
 use anyhow::Context as _;
+use provisioning::Provisioner;
 use serde_json::json;
 use service::Environment;
-use service::shared::{DATABASE_URL, ENCRYPTION_KEYS};
+use service::settings::positive;
+use service::shared::{DATABASE_URL, ENCRYPTION_KEYS, MAILJET_TIMEOUT, MAILJET_URL};
 use store::{DatabaseUrl, Keyring, Store, migrate, sealed};
 
 use crate::args::{Arguments, Command};
@@ -39,6 +45,7 @@ pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyh
         Command::Domain(command) => domain::run(command, &open(environment)?, environment, output).await,
         Command::Erase(command) => erase::run(command, &open(environment)?, output).await,
         Command::Suppression(command) => suppression::run(command, &open(environment)?, output).await,
+        Command::Webhook(command) => webhook::run(command, &open(environment)?, environment, output).await,
         Command::DeadLetter(command) => dead_letter::run(command, environment, output).await,
     }
 }
@@ -47,6 +54,14 @@ pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyh
 fn open(environment: &Environment) -> anyhow::Result<Store> {
     let url = environment.read(&DATABASE_URL, DatabaseUrl::parse)?;
     Ok(Store::new(url, 2).map_err(|fault| DATABASE_URL.invalid(fault.to_string()))?)
+}
+
+/// What commands that ask Mailjet need.
+async fn provisioner(store: &Store, environment: &Environment) -> anyhow::Result<Provisioner> {
+    let keyring = keyring(environment, store).await?;
+    let timeout = environment.read(&MAILJET_TIMEOUT, positive)?;
+    let mailjet = environment.read(&MAILJET_URL, |text| mailjet::Client::new(text, timeout))?;
+    Ok(Provisioner::new(store.clone(), Arc::new(keyring), mailjet))
 }
 
 async fn migrate(store: &Store, output: Output) -> anyhow::Result<()> {

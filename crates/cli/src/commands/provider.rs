@@ -11,7 +11,7 @@ use store::Store;
 use store::providers::{self, MAILJET, NewProvider, masked};
 use zeroize::Zeroizing;
 
-use super::{keyring, require};
+use super::{connection, keyring, require};
 use crate::args::{Account, Provider};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -24,6 +24,7 @@ pub(super) async fn run(
 ) -> anyhow::Result<()> {
     match command {
         Provider::Set(account) => set(account, store, environment, output).await,
+        Provider::Test(which) => connection::test(which.tenant, store, environment, output).await,
         Provider::Show(which) => show(which.tenant, store, environment, output).await,
         Provider::Delete(which) => delete(which.tenant, store, output).await,
     }

@@ -8,10 +8,11 @@ use provisioning::{Error, Provisioner};
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 
+use super::at_provider::in_time;
 use super::providers::known;
 use crate::auth::caller;
 use crate::problem::Problem;
-use crate::refusals::{Missing, Usual};
+use crate::refusals::{AtProvider, Missing, Usual};
 
 /// Whether an account works.
 #[derive(Debug, Serialize, ToSchema)]
@@ -67,7 +68,7 @@ pub(super) struct Docs;
 /// that Mailjet does not answer, is told in the checks; the answer is 200 all the same.
 #[utoipa::path(
     post, path = "/v1/providers/mailjet/test", tag = "Providers", operation_id = "testProvider",
-    responses((status = 200, description = "How the account was found.", body = ConnectionTest), Usual, Missing),
+    responses((status = 200, description = "How the account was found.", body = ConnectionTest), Usual, Missing, AtProvider),
 )]
 pub(super) async fn test(
     request: HttpRequest,
@@ -76,7 +77,7 @@ pub(super) async fn test(
 ) -> Result<Json<ConnectionTest>, Problem> {
     let caller = caller(&request, Scope::Manage).await?;
     known(&path)?;
-    let checks = match provisioner.test_connection(caller.tenant).await {
+    let checks = match in_time(provisioner.test_connection(caller.tenant)).await? {
         Err(Error::NoAccount) => return Err(Problem::no_such("provider")),
         other => other?,
     };

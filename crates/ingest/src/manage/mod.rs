@@ -1,5 +1,6 @@
 //! The management API: what a tenant sets and looks after.
 
+mod at_provider;
 mod audit;
 mod connection;
 mod domains;

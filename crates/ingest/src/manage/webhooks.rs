@@ -1,7 +1,5 @@
 //! `/v1/providers/mailjet/webhooks`: the webhooks that Raven keeps registered at Mailjet.
 
-use std::sync::Arc;
-
 use actix_web::web::{Data, Json, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::api_key::Scope;
@@ -12,6 +10,7 @@ use provisioning::webhooks::{Registered, Webhook, Webhooks};
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 
+use super::at_provider::in_time;
 use super::providers::known;
 use super::webhooks_request::{RegisterWebhooks, parse};
 use crate::auth::caller;
@@ -119,6 +118,9 @@ pub(super) struct Docs;
 /// password nor `token`. What is right already stays as it is, and what an earlier request registered and this one does not
 /// name is removed, so the request may be repeated.
 ///
+/// Once there is a token, the tenant's webhooks are accepted only with one: what was registered by hand without a token, for
+/// events that this request does not name, is refused from then on.
+///
 /// From then on workers look after them: a URL that Mailjet has given up, or that is missing, or that somebody else has
 /// replaced, is registered anew with a fresh token. Where somebody else replaces them again and again, Raven stops, and says
 /// so in `contestedAt`.
@@ -138,10 +140,7 @@ pub(super) async fn register(
     known(&path)?;
     let body = body::json(&request, payload, body::MANAGE).await?;
     let wish = parse(body, &public_url, caller.tenant).map_err(Problem::invalid)?;
-    let (provisioner, tenant, actor) = (Arc::clone(&provisioner), caller.tenant, caller.actor());
-    // To its end, also when the caller goes away: a worker would complete what is left half way, only later.
-    let registered =
-        unbroken(async move { provisioner.register_webhooks(tenant, &wish, actor).await }).await??;
+    let registered = in_time(provisioner.register_webhooks(caller.tenant, &wish, caller.actor())).await??;
     Ok(Json(registered.into()))
 }
 
@@ -159,7 +158,8 @@ pub(super) async fn list(
 ) -> Result<Json<WebhookList>, Problem> {
     let caller = caller(&request, Scope::Manage).await?;
     known(&path)?;
-    Ok(Json(provisioner.webhooks(caller.tenant).await?.into()))
+    let found = in_time(provisioner.webhooks(caller.tenant)).await??;
+    Ok(Json(found.into()))
 }
 
 /// Removes the webhooks that Raven registered.
@@ -177,18 +177,9 @@ pub(super) async fn remove(
 ) -> Result<HttpResponse, Problem> {
     let caller = caller(&request, Scope::Manage).await?;
     known(&path)?;
-    let (provisioner, tenant, actor) = (Arc::clone(&provisioner), caller.tenant, caller.actor());
-    if unbroken(async move { provisioner.remove_webhooks(tenant, actor).await }).await?? {
+    if in_time(provisioner.remove_webhooks(caller.tenant, caller.actor())).await?? {
         Ok(HttpResponse::NoContent().finish())
     } else {
         Err(Problem::no_such("registration"))
     }
-}
-
-/// Runs something to its end in a task of its own, which goes on when the caller does not wait for it.
-async fn unbroken<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<T, Problem> {
-    tokio::spawn(work).await.map_err(|fault| {
-        tracing::error!(%fault, "a change at the provider panicked");
-        Problem::new(crate::problem::Code::Internal, "Something is wrong here; it has been logged.")
-    })
 }

@@ -56,14 +56,12 @@ pub(super) enum WebhookEvent {
 pub(super) fn parse(body: Value, base: &str, tenant: TenantId) -> Result<WebhookWish, Vec<Fault>> {
     let Value::Object(mut object) = body else { return Err(vec![fault("", "is not an object")]) };
     let mut faults = Vec::new();
-    let mut endpoint = |name: &str| match object.remove(name)? {
-        Value::String(text) => {
-            Endpoint::parse(&text, tenant).map_err(|why| faults.push(fault(name, &why.to_string()))).ok()
-        }
-        _ => {
-            faults.push(fault(name, "is not a text"));
-            None
-        }
+    let mut endpoint = |name: &str| {
+        let read = match object.remove(name)? {
+            Value::String(text) => Endpoint::parse(&text, tenant).map_err(|why| why.to_string()),
+            _ => Err("is not a text".to_owned()),
+        };
+        read.map_err(|why| faults.push(fault(name, &why))).ok()
     };
     let (url, backup_url) = (endpoint("url"), endpoint("backupUrl"));
     let events = match object.remove("events") {
@@ -136,6 +134,31 @@ mod tests {
     fn the_order_of_events_means_nothing() {
         let read = |events| read(json!({ "events": events })).unwrap();
         assert_eq!(read(json!(["spam", "sent"])), read(json!(["sent", "spam"])));
+    }
+
+    #[test]
+    fn the_schema_says_what_is_read() {
+        use utoipa::PartialSchema as _;
+        let schema = json!(RegisterWebhooks::schema());
+        assert_eq!(
+            (&schema["additionalProperties"], schema.get("required")),
+            (&json!(false), None),
+            "{schema}"
+        );
+        let names: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+        assert_eq!(names, ["backupUrl", "events", "url"]);
+        for name in ["url", "backupUrl"] {
+            let property = &schema["properties"][name];
+            assert_eq!(
+                (&property["type"], &property["format"]),
+                (&json!("string"), &json!("uri")),
+                "{schema}"
+            );
+            assert_eq!(property["maxLength"], provisioning::webhooks::MOST_CHARACTERS);
+        }
+        assert_eq!(schema["properties"]["events"]["minItems"], 1);
+        let words = json!(WebhookEvent::schema())["enum"].clone();
+        assert_eq!(words, json!(CallbackEvent::ALL.map(CallbackEvent::as_str)));
     }
 
     #[test]

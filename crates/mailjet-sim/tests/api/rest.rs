@@ -34,6 +34,26 @@ async fn a_callback_url_is_unique_for_its_type_and_rank() {
 }
 
 #[tokio::test]
+async fn a_url_that_was_given_up_is_revived_by_another_only() {
+    let sim = Sim::start();
+    let (_, made) = sim.post(CALLBACKS, &json!({"EventType": "open", "Url": "https://example.com/a"})).await;
+    let account = made["Data"][0]["APIKeyID"].clone();
+    assert!(account.is_u64(), "{made}");
+    let rows = sim.get("/sim/callbacks/key").await["data"].clone();
+    assert_eq!(rows, made["Data"]);
+    assert_eq!(sim.post("/sim/callbacks/key/open%7Cfalse/dead", &Value::Null).await.0, 204);
+    assert_eq!(sim.post("/sim/callbacks/key/open%7Ctrue/dead", &Value::Null).await.0, 404);
+    let element = format!("{CALLBACKS}/6%7Cfalse");
+    let same = json!({"Url": "https://example.com/a"});
+    assert_eq!(sim.call(Method::PUT, &element, &same).await, (304, Value::Null));
+    let (_, changed) = sim.call(Method::PUT, &element, &json!({"Version": 2})).await;
+    assert_eq!(changed["Data"][0]["Status"], "dead");
+    assert_eq!(sim.get(&format!("{CALLBACKS}?Status=dead")).await["Count"], 1);
+    let (_, changed) = sim.call(Method::PUT, &element, &json!({"Url": "https://example.com/a?2"})).await;
+    assert_eq!(changed["Data"][0]["Status"], "alive");
+}
+
+#[tokio::test]
 async fn lists_have_ten_rows_unless_asked() {
     let sim = Sim::start();
     sim.register("https://example.com/a", 2).await;

@@ -27,7 +27,7 @@ use endpoint::masked;
 use plan::is_ours;
 
 /// How long workers keep away from a registration that is being made.
-const LEASE: Duration = Duration::from_secs(120);
+const LEASE: Duration = Duration::from_mins(2);
 
 /// A webhook at Mailjet.
 #[derive(Debug, Clone, PartialEq, Eq)]

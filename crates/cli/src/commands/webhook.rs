@@ -1,0 +1,101 @@
+//! `raven webhook`.
+
+use anyhow::Context as _;
+use domain::{Actor, TenantId};
+use mailjet::{CallbackEvent, CallbackStatus};
+use provisioning::webhooks::{Endpoint, WebhookWish, Webhooks};
+use serde_json::{Value, json};
+use service::{Environment, Variable};
+use store::Store;
+
+use super::{provisioner, require};
+use crate::args::{Event, Webhook};
+use crate::output::{Output, note};
+
+const PUBLIC_URL: Variable = Variable {
+    name: "RAVEN_PUBLIC_URL",
+    default: None,
+    meaning: "the base of the webhook URLs that are registered, such as https://raven.example.com, or give --url",
+};
+const COLUMNS: [&str; 6] = ["event", "isBackup", "status", "version", "ours", "url"];
+
+pub(super) async fn run(
+    command: Webhook,
+    store: &Store,
+    environment: &Environment,
+    output: Output,
+) -> anyhow::Result<()> {
+    let provisioner = provisioner(store, environment).await?;
+    match command {
+        Webhook::Register { tenant, url, backup_url, events } => {
+            let wish = WebhookWish {
+                url: main_url(url.as_deref(), tenant, environment)?,
+                backup_url: backup_url.map(|text| endpoint("--backup-url", &text, tenant)).transpose()?,
+                events: chosen(&events),
+            };
+            require(store, tenant).await?;
+            let webhooks = provisioner.register_webhooks(tenant, &wish, Actor::Operator).await;
+            show(webhooks.context("the webhooks were not registered, or not all of them; repeat it")?, output)
+        }
+        Webhook::List { tenant } => {
+            require(store, tenant).await?;
+            let webhooks = provisioner.webhooks(tenant).await;
+            show(webhooks.context("the webhooks were not listed")?, output)
+        }
+        Webhook::Remove { tenant } => {
+            require(store, tenant).await?;
+            let removed = provisioner.remove_webhooks(tenant, Actor::Operator).await;
+            let removed = removed.context("the webhooks were not removed, or not all of them; repeat it")?;
+            anyhow::ensure!(removed, "Raven has no webhooks registered for this tenant");
+            output.one(&json!({ "tenantId": tenant, "removed": true }))
+        }
+    }
+}
+
+fn main_url(url: Option<&str>, tenant: TenantId, environment: &Environment) -> anyhow::Result<Endpoint> {
+    match url {
+        Some(text) => endpoint("--url", text, tenant),
+        None => Ok(environment.read(&PUBLIC_URL, |base| Endpoint::below(base, tenant))?),
+    }
+}
+
+fn endpoint(name: &str, text: &str, tenant: TenantId) -> anyhow::Result<Endpoint> {
+    Endpoint::parse(text, tenant).map_err(|fault| anyhow::anyhow!("{name} {fault}"))
+}
+
+/// In Mailjet's order, each once; without any, all.
+fn chosen(events: &[Event]) -> Vec<CallbackEvent> {
+    let is_chosen = |event: &CallbackEvent| {
+        events.is_empty() || events.iter().any(|one| CallbackEvent::from(*one) == *event)
+    };
+    CallbackEvent::ALL.into_iter().filter(is_chosen).collect()
+}
+
+fn show(webhooks: Webhooks, output: Output) -> anyhow::Result<()> {
+    let Webhooks { rows, registered } = webhooks;
+    let rows: Vec<Value> = rows
+        .into_iter()
+        .map(|row| {
+            let status = match row.status {
+                CallbackStatus::Alive => "alive",
+                CallbackStatus::Dead => "dead",
+                CallbackStatus::Unknown => "unknown",
+            };
+            json!({
+                "event": row.event, "url": row.url, "isBackup": row.is_backup, "version": row.version,
+                "status": status, "ours": row.ours,
+            })
+        })
+        .collect();
+    output.list(&rows, &COLUMNS)?;
+    let registered = registered.as_ref();
+    if let Some(fault) = registered.and_then(|registered| registered.fault.as_deref()) {
+        note(&format!("not all is as it should be: {fault}"))?;
+    }
+    if registered.is_some_and(|registered| registered.contested_at.is_some()) {
+        note(
+            "somebody else keeps replacing these webhooks; theirs are left alone until they are registered again",
+        )?;
+    }
+    Ok(())
+}

@@ -40,8 +40,6 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 /// What the OpenAPI document says of these routes.
 pub(crate) fn document() -> Document {
     let mut document = audit::Docs::openapi();
-    for docs in [domains::Docs::openapi()] {
-        document.merge(docs);
-    }
+    document.merge(domains::Docs::openapi());
     document
 }

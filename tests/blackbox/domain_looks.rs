@@ -89,6 +89,10 @@ async fn three_workers_together_look_once_in_a_period() {
     for name in &names {
         until("several periods", async || checks(&raven, name).await, |checks| *checks >= 8).await;
     }
+    // All at once: what the end of one cuts off is not for another to take up.
+    for worker in &mut raven.workers {
+        worker.ask_to_end();
+    }
     for worker in &mut raven.workers {
         assert!(worker.terminate().await.success());
     }
@@ -105,6 +109,15 @@ async fn three_workers_together_look_once_in_a_period() {
         session.client.query_one(close, &[]).await.unwrap().get::<_, i64>(0),
         0,
         "none twice in a period"
+    );
+    // What was due after a turn that ended was due a period after it began, however long a look may take.
+    let late = "select count(*) from (
+            select due - lag(taken) over (partition by domain order by number) as distance from turns) pairs
+        where distance <> interval '300 ms'";
+    assert_eq!(
+        session.client.query_one(late, &[]).await.unwrap().get::<_, i64>(0),
+        0,
+        "none put off for longer"
     );
     // Each turn is one check at Mailjet, but for the last of each worker, which its end may have cut off.
     let (mut taken, mut checked) = (0, 0);

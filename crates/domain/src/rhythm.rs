@@ -20,8 +20,11 @@ pub struct Rhythm {
 impl Rhythm {
     /// The period of a domain in this state, which it has been in for `since`.
     pub fn period(&self, status: DomainStatus, since: Duration) -> Duration {
-        let period =
-            if status == DomainStatus::Pending && since < self.soon_for { self.soon } else { self.later };
+        if status == DomainStatus::Pending && since < self.soon_for { self.soon } else { self.later }
+    }
+
+    /// For how long nobody else looks, whoever began now: for the period, or as long as the look may go on.
+    pub fn hold(&self, period: Duration) -> Duration {
         period.max(self.look)
     }
 }
@@ -44,5 +47,13 @@ mod tests {
         assert_eq!(period(DomainStatus::Pending, 599), 30);
         assert_eq!(period(DomainStatus::Pending, 600), 3600);
         assert_eq!(period(DomainStatus::Verified, 0), 3600);
+    }
+
+    #[test]
+    fn a_long_look_is_left_alone_and_does_not_lengthen_the_period() {
+        let slow = Rhythm { look: Duration::from_mins(2), ..RHYTHM };
+        let period = slow.period(DomainStatus::Pending, Duration::ZERO);
+        assert_eq!((period, slow.hold(period)), (slow.soon, slow.look));
+        assert_eq!(slow.hold(slow.later), slow.later);
     }
 }

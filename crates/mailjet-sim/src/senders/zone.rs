@@ -19,6 +19,7 @@ const OTHER_DKIM: &str = "k=rsa; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQC7";
 /// What a domain publishes in the imitated DNS.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "each stands for a record that is there or is not")]
 pub(crate) struct Published {
     pub(crate) ownership: bool,
     pub(crate) dkim: bool,

@@ -54,7 +54,7 @@ async fn see(rest: Rest<'_>, name: &DomainName) -> Result<Sight, RestError> {
     let dns = dns(rest, name).await?;
     let findings = rest.check_dns(name).await?;
     let made = (origin == Origin::Made).then_some(sender.id);
-    Ok(Sight { records: records::seen(&dns, ownership, &findings), made })
+    Ok(Sight { records: records::seen(&dns, &ownership, &findings), made })
 }
 
 /// Asks for a validation. What counts is the state of the sender afterwards, whatever the answer said.

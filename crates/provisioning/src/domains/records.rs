@@ -21,11 +21,11 @@ pub(super) fn unseen(dns: &DomainDns) -> Vec<DomainRecord> {
 }
 
 /// The records as they were found.
-pub(super) fn seen(dns: &DomainDns, ownership: Ownership, findings: &DnsFindings) -> Vec<DomainRecord> {
+pub(super) fn seen(dns: &DomainDns, ownership: &Ownership, findings: &DnsFindings) -> Vec<DomainRecord> {
     let judged = |purpose: Purpose| {
         let record = wanted(dns, purpose);
         match purpose {
-            Purpose::Ownership => match &ownership {
+            Purpose::Ownership => match ownership {
                 Ownership::Proved => DomainRecord { status: RecordStatus::Ok, ..record },
                 Ownership::Unproved(words) => DomainRecord { reason: words.clone(), ..record },
             },
@@ -101,7 +101,7 @@ mod tests {
             dkim: finding(false, &[], Some("no DKIM record")),
             spf: finding(false, &["v=spf1 -all"], Some("not included")),
         };
-        let records = seen(&dns(), Ownership::Unproved(Some("no token".to_owned())), &findings);
+        let records = seen(&dns(), &Ownership::Unproved(Some("no token".to_owned())), &findings);
         let statuses: Vec<RecordStatus> = records.iter().map(|record| record.status).collect();
         assert_eq!(statuses, [RecordStatus::Pending, RecordStatus::Pending, RecordStatus::Error]);
         let reasons: Vec<_> = records.iter().map(|record| record.reason.as_deref()).collect();
@@ -115,7 +115,8 @@ mod tests {
             dkim: finding(true, &["k=rsa; p=MIGf"], None),
             spf: finding(true, &["v=spf1 include:spf.mailjet.com -all"], None),
         };
-        let status = |ownership, findings: &DnsFindings| DomainStatus::of(&seen(&dns(), ownership, findings));
+        let status =
+            |ownership, findings: &DnsFindings| DomainStatus::of(&seen(&dns(), &ownership, findings));
         assert_eq!(status(Ownership::Proved, &good), DomainStatus::Verified);
         assert_eq!(status(Ownership::Unproved(None), &good), DomainStatus::Pending);
         assert_eq!(status(Ownership::Proved, &DnsFindings::default()), DomainStatus::Pending);

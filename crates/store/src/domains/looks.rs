@@ -75,7 +75,7 @@ pub async fn take_due(store: &Store, rhythm: &Rhythm) -> Result<Option<Turn>, Er
              returning due_at",
         )
         .await?;
-    let held = period.max(rhythm.look).as_secs_f64();
+    let held = rhythm.hold(period).as_secs_f64();
     let held_until = transaction.query_one(&update, &[&tenant.0, &id.0, &held]).await?.get("due_at");
     transaction.commit().await?;
     let regular = Some(Regular { held_until, period, lapsed: rhythm.soon });

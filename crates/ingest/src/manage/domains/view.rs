@@ -92,13 +92,41 @@ pub(in crate::manage) struct Record {
     reason: Option<String>,
 }
 
+/// Why a look was not answered.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = DomainErrorCode)]
+pub(in crate::manage) enum ErrorCode {
+    /// The tenant has no account at Mailjet.
+    NoAccount,
+    /// Mailjet does not accept the API key or the secret.
+    Unauthorized,
+    /// Mailjet will not do what a look needs.
+    Refused,
+    /// Mailjet takes no more calls from the account for the moment.
+    RateLimited,
+    /// Mailjet did not answer.
+    Unavailable,
+}
+
+impl ErrorCode {
+    /// Reads what is stored.
+    fn of(code: &str) -> Self {
+        match code {
+            "no_account" => Self::NoAccount,
+            "unauthorized" => Self::Unauthorized,
+            "refused" => Self::Refused,
+            "rate_limited" => Self::RateLimited,
+            _ => Self::Unavailable,
+        }
+    }
+}
+
 /// Why the last look was not answered. What is known is as the look before found it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DomainError)]
 pub(in crate::manage) struct LookError {
-    /// Why, for programs: `no_account`, `unauthorized`, `refused`, `rate_limited` or `unavailable`.
-    #[schema(example = "unavailable")]
-    code: String,
+    code: ErrorCode,
     /// Why, for people.
     message: String,
 }
@@ -152,7 +180,9 @@ impl From<Domain> for SendingDomain {
             domain: domain.name.to_string(),
             status,
             records: domain.records.into_iter().map(Record::from).collect(),
-            error: domain.error.map(|error| LookError { code: error.code, message: error.message }),
+            error: domain
+                .error
+                .map(|error| LookError { code: ErrorCode::of(&error.code), message: error.message }),
             created_at: domain.created_at,
             verified_at: domain.verified_at,
             last_checked_at: domain.last_checked_at,

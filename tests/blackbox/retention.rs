@@ -39,9 +39,7 @@ async fn begin(raven: &mut Raven, more: &[(&'static str, &str)]) {
 async fn turn(raven: &Raven) {
     sql(
         raven,
-        "insert into message_contents (message_id, tenant_id, content, ages_from)
-         values (gen_random_uuid(), gen_random_uuid(), '', '2000-01-01');
-         insert into untimed_events (tenant_id, fingerprint, occurred_at)
+        "insert into untimed_events (tenant_id, fingerprint, occurred_at)
          values (gen_random_uuid(), '', '2000-01-01')",
     )
     .await;
@@ -85,6 +83,9 @@ async fn bodies_go_when_they_are_old_and_settled() {
     let mut raven = Raven::start("bodies_go_when_they_are_old_and_settled").await;
     let tenant = raven.tenant().await;
     let [sent, failed, scheduled, queued] = one_of_each(&raven, &tenant).await;
+    let lost = "insert into message_contents (message_id, tenant_id, content)
+                values (gen_random_uuid(), gen_random_uuid(), 'of a message that is gone')";
+    sql(&raven, lost).await;
     age(&raven, 31).await;
     let young = tenant.send_to("silent+young@example.com").await;
     tenant.settled(&young, "sent").await;

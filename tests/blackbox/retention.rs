@@ -184,6 +184,30 @@ async fn months_of_events_go_when_all_of_them_is_old() {
 }
 
 #[tokio::test]
+async fn a_month_in_use_keeps_nobody_waiting() {
+    let mut raven = Raven::start("a_month_in_use_keeps_nobody_waiting").await;
+    let tenant = raven.tenant().await;
+    let (id, copy) = tenant.silent("old").await;
+    tenant.tell(&[copy.open(2)]).await;
+    tenant.told(&id, &["open"]).await;
+    sql(&raven, LONG_AGO).await;
+    let reader = raven.database.session().await;
+    reader.client.batch_execute("begin; select from delivery_events").await.unwrap();
+    begin(&mut raven, &[]).await;
+    let waits = "pg_locks where not granted and relation = 'delivery_events'::regclass";
+    let month = "pg_class where relname = 'delivery_events_202001'";
+    for _ in 0..2 {
+        until("somebody to wait", async || count(&raven, waits).await, |&waiting| waiting > 0).await;
+        // Whoever stands behind that goes on although the reader does not.
+        tenant.feed("limit=500").await;
+        until("nobody to wait", async || count(&raven, waits).await, |&waiting| waiting == 0).await;
+        assert_eq!(count(&raven, month).await, 1);
+    }
+    reader.client.batch_execute("rollback").await.unwrap();
+    until("the month to go", async || count(&raven, month).await, |&left| left == 0).await;
+}
+
+#[tokio::test]
 async fn off_keeps_for_ever_and_the_audit_log_goes_when_it_is_to() {
     let mut raven = Raven::start("off_keeps_for_ever_and_the_audit_log_goes_when_it_is_to").await;
     let tenant = raven.tenant().await;

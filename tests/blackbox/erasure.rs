@@ -24,7 +24,7 @@ async fn holding(raven: &Raven, word: &str) -> Vec<String> {
     let tables = "select c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
         where n.nspname = 'public' and c.relkind in ('r', 'p') and not c.relispartition order by 1";
     let mut found = Vec::new();
-    let hex: String = word.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = word.bytes().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     for row in session.client.query(tables, &[]).await.unwrap() {
         let table: String = row.get(0);
         let query = format!("select count(*) from {table} t where t::text ilike $1 or t::text ilike $2");

@@ -39,9 +39,7 @@ async fn begin(raven: &mut Raven, more: &[(&'static str, &str)]) {
 async fn turn(raven: &Raven) {
     sql(
         raven,
-        "insert into message_contents (message_id, tenant_id, content, ages_from)
-         values (gen_random_uuid(), gen_random_uuid(), '', '2000-01-01');
-         insert into untimed_events (tenant_id, fingerprint, occurred_at)
+        "insert into untimed_events (tenant_id, fingerprint, occurred_at)
          values (gen_random_uuid(), '', '2000-01-01')",
     )
     .await;
@@ -85,6 +83,9 @@ async fn bodies_go_when_they_are_old_and_settled() {
     let mut raven = Raven::start("bodies_go_when_they_are_old_and_settled").await;
     let tenant = raven.tenant().await;
     let [sent, failed, scheduled, queued] = one_of_each(&raven, &tenant).await;
+    let lost = "insert into message_contents (message_id, tenant_id, content)
+                values (gen_random_uuid(), gen_random_uuid(), 'of a message that is gone')";
+    sql(&raven, lost).await;
     age(&raven, 31).await;
     let young = tenant.send_to("silent+young@example.com").await;
     tenant.settled(&young, "sent").await;
@@ -180,6 +181,30 @@ async fn months_of_events_go_when_all_of_them_is_old() {
     let session = raven.database.session().await;
     let metered = "select ensure_event_partitions(3)";
     assert_eq!(session.client.query_one(metered, &[]).await.unwrap().get::<_, i32>(0), 0, "none is missing");
+}
+
+#[tokio::test]
+async fn a_month_in_use_keeps_nobody_waiting() {
+    let mut raven = Raven::start("a_month_in_use_keeps_nobody_waiting").await;
+    let tenant = raven.tenant().await;
+    let (id, copy) = tenant.silent("old").await;
+    tenant.tell(&[copy.open(2)]).await;
+    tenant.told(&id, &["open"]).await;
+    sql(&raven, LONG_AGO).await;
+    let reader = raven.database.session().await;
+    reader.client.batch_execute("begin; select from delivery_events").await.unwrap();
+    begin(&mut raven, &[]).await;
+    let waits = "pg_locks where not granted and relation = 'delivery_events'::regclass";
+    let month = "pg_class where relname = 'delivery_events_202001'";
+    for _ in 0..2 {
+        until("somebody to wait", async || count(&raven, waits).await, |&waiting| waiting > 0).await;
+        // Whoever stands behind that goes on although the reader does not.
+        tenant.feed("limit=500").await;
+        until("nobody to wait", async || count(&raven, waits).await, |&waiting| waiting == 0).await;
+        assert_eq!(count(&raven, month).await, 1);
+    }
+    reader.client.batch_execute("rollback").await.unwrap();
+    until("the month to go", async || count(&raven, month).await, |&left| left == 0).await;
 }
 
 #[tokio::test]

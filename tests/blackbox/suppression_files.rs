@@ -18,7 +18,7 @@ const EXPORT: &str = "/v1/suppressions/export";
 
 async fn import(tenant: &Tenant, file: impl Into<Body>) -> Reply {
     let request = tenant.request(Method::POST, IMPORT).header("content-type", "text/csv").body(file);
-    http::send(request.timeout(Duration::from_secs(300))).await
+    http::send(request.timeout(Duration::from_mins(5))).await
 }
 
 /// The file, without the dates.
@@ -178,7 +178,7 @@ async fn a_large_list_takes_little_memory() {
     assert!(grown < MOST_MEMORY, "the import took {grown} bytes");
 
     let before = raven.ingest.forget_peak();
-    let request = tenant.request(Method::GET, EXPORT).timeout(Duration::from_secs(300));
+    let request = tenant.request(Method::GET, EXPORT).timeout(Duration::from_mins(5));
     let text = http::send(request).await.text;
     let grown = raven.ingest.peak().saturating_sub(before);
     assert!(grown < MOST_MEMORY, "the export took {grown} bytes");

@@ -33,6 +33,17 @@ const PAGE: i64 = 2_000;
 #[openapi(paths(import, export))]
 pub(super) struct Docs;
 
+/// A reason, as the parameter names it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "its names are those of the domain, which reads them")]
+enum OnlyReason {
+    HardBounce,
+    SpamComplaint,
+    Unsubscribed,
+    Manual,
+}
+
 /// What an import came to. The rows that were not rejected are added, changed or unchanged.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -89,7 +100,7 @@ impl From<Imported> for ImportResult {
 /// an error, what was imported until then stays, and sending the whole file again does no harm. A row with a fault is
 /// passed over and named by its line.
 #[utoipa::path(
-    post, path = "/v1/suppressions/import", tag = "Suppressions",
+    post, path = "/v1/suppressions/import", operation_id = "import_suppressions", tag = "Suppressions",
     request_body(content = String, content_type = "text/csv", description = "The file.",
         example = "email,reason\nada@example.com,unsubscribed\nbob@example.com,\n"),
     responses((status = 200, description = "The whole file was read.", body = ImportResult), Usual, Invalid),
@@ -156,8 +167,8 @@ fn bad_header(fault: &BadHeader) -> Problem {
 /// put on the list meanwhile may be in the file or not. A file that breaks off did so because the database went away: the
 /// connection ends without the last chunk, which clients report as an error.
 #[utoipa::path(
-    get, path = "/v1/suppressions/export", tag = "Suppressions",
-    params(("reason" = Option<String>, Query, description = "Only this reason: `hard_bounce`, `spam_complaint`, `unsubscribed` or `manual`.", example = "unsubscribed")),
+    get, path = "/v1/suppressions/export", operation_id = "export_suppressions", tag = "Suppressions",
+    params(("reason" = inline(Option<OnlyReason>), Query, description = "Only this reason.", example = "unsubscribed")),
     responses(
         (status = 200, description = "The file.", body = String, content_type = "text/csv",
             example = "email,reason,createdAt\r\nada@example.com,unsubscribed,2026-11-21T12:00:00Z\r\n"),

@@ -23,6 +23,7 @@ mod idempotency;
 mod isolation;
 mod large_bodies;
 mod listing;
+mod openapi;
 mod outage;
 mod outcomes;
 mod payloads;

@@ -31,6 +31,7 @@ mod large_bodies;
 mod limits;
 mod listing;
 mod operator;
+mod openapi;
 mod outage;
 mod outcomes;
 mod payloads;

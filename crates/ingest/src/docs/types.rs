@@ -98,7 +98,10 @@ pub(super) fn row(name: &str, schema: &Value, required: bool) -> Html {
     let limits = limits(schema);
     let limits = if limits.is_empty() { limits } else { [Html::text("; "), limits].into() };
     let kind = Html::tag("div", &[("class", "type")], [phrase(schema), limits]);
-    let words = schema["description"].as_str().map(inline).unwrap_or_default();
+    // What may be null has its words at the choice that is not.
+    let choices = schema["oneOf"].as_array().into_iter().flatten();
+    let words = std::iter::once(schema).chain(choices).find_map(|one| one["description"].as_str());
+    let words = words.map(inline).unwrap_or_default();
     let left = Html::tag("td", &[], [Html::tag("code", &[], name), mark]);
     Html::tag("tr", &[], [left, Html::tag("td", &[], [kind, words])])
 }

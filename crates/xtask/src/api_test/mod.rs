@@ -22,6 +22,15 @@ use crate::workspace::Workspace;
 /// The build profile of the programs: one that is built for tests anyway, and stops at what overflows.
 const PROFILE: &str = "dev";
 
+/// Limits of requests, which would refuse most of what is made up here.
+const LIMITS: [&str; 5] = [
+    "RAVEN_RATE_LIMIT_SENDS",
+    "RAVEN_RATE_LIMIT_KEY_SENDS",
+    "RAVEN_RATE_LIMIT_REQUESTS",
+    "RAVEN_RATE_LIMIT_KEY_REQUESTS",
+    "RAVEN_RATE_LIMIT_FAILURES",
+];
+
 /// How to test.
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -66,7 +75,8 @@ fn test(
     heading("Building");
     up::build(workspace, PROFILE, interrupt)?;
     heading("Servers");
-    let settings = up::servers(stack, workspace.programs(PROFILE))?;
+    let mut settings = up::servers(stack, workspace.programs(PROFILE))?;
+    settings.more = LIMITS.iter().map(|name| (*name, "off".to_owned())).collect();
     heading("Raven");
     let urls = up::raven(stack, &settings)?;
     // A new tenant each time, with mails that have met four fates: lists have something to show.

@@ -47,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) management: Option<String>,
     /// The directory of the programs.
     pub(crate) programs: PathBuf,
+    /// What the services are told besides.
+    pub(crate) more: Vec<(&'static str, String)>,
 }
 
 /// A command that fails stops what it started, and leaves alone what was running before.
@@ -116,7 +118,7 @@ pub(crate) fn servers(stack: &mut Stack, programs: PathBuf) -> Result<Settings> 
         Some(keys) => keys,
         None => secret::kept(&stack.dir.join("encryption-keys"), secret::encryption_keys)?,
     };
-    Ok(Settings { database_url, amqp_url, encryption_keys, management, programs })
+    Ok(Settings { database_url, amqp_url, encryption_keys, management, programs, more: Vec::new() })
 }
 
 fn given(name: &str, url: String) -> String {

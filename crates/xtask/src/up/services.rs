@@ -43,14 +43,16 @@ pub(crate) fn ensure(stack: &mut Stack, settings: &Settings) -> Result<Urls> {
     let urls = Urls { ingest: url(ingest), worker: url(worker), simulator: url(simulator) };
     let program = |name: &str| settings.programs.join(name);
     let common = |port| {
-        vec![
+        let mut all = settings.more.clone();
+        all.extend([
             ("DATABASE_URL", settings.database_url.clone()),
             ("AMQP_URL", settings.amqp_url.clone()),
             ("RAVEN_ENCRYPTION_KEYS", settings.encryption_keys.clone()),
             ("RAVEN_LISTEN", format!("127.0.0.1:{port}")),
             ("RAVEN_PUBLIC_URL", urls.ingest.clone()),
             ("MAILJET_URL", urls.simulator.clone()),
-        ]
+        ]);
+        all
     };
     let mut of_worker = common(worker);
     of_worker.push(("RAVEN_RECONCILE_AFTER", "5s".to_owned()));

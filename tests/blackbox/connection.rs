@@ -29,17 +29,20 @@ async fn an_account_is_tested_without_sending_mail() {
     tenant.post("/v1/providers/mailjet/test", &Value::Null).await.problem(404, "not_found");
     tenant.post("/v1/providers/sendgrid/test", &Value::Null).await.problem(422, "unknown_provider");
     tenant.set_provider().await;
-    let account = (tenant.account.0.as_str(), tenant.account.1.as_str());
 
     let (answer, sender) = test(&tenant, "from_email").await;
     assert_eq!((&answer["ok"], &answer["checks"][0]["ok"]), (&json!(false), &json!(true)), "{answer}");
     says(&sender, "no sender of this account");
     let row = json!({"Email": "*@shop.example"});
-    raven.sim.rest(account, Method::POST, "sender", &row).await.expect(201);
+    raven.sim.rest(&tenant.account, Method::POST, "sender", &row).await.expect(201);
     let (_, sender) = test(&tenant, "from_email").await;
     says(&sender, "not active yet");
     raven.sim.publish("shop.example", &json!({"ownership": true})).await;
-    raven.sim.rest(account, Method::POST, "sender/*@shop.example/validate", &Value::Null).await.expect(200);
+    raven
+        .sim
+        .rest(&tenant.account, Method::POST, "sender/*@shop.example/validate", &Value::Null)
+        .await
+        .expect(200);
     let (answer, sender) = test(&tenant, "from_email").await;
     says(&sender, "*@shop.example");
     assert_eq!(answer["ok"], true, "{answer}");

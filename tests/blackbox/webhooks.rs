@@ -18,10 +18,6 @@ async fn with_account(raven: &Raven) -> Tenant {
     tenant
 }
 
-fn account(tenant: &Tenant) -> (&str, &str) {
-    (&tenant.account.0, &tenant.account.1)
-}
-
 /// The URL at Mailjet of an event and rank.
 async fn url(raven: &Raven, tenant: &Tenant, event: &str, is_backup: bool) -> Option<String> {
     let rows = raven.sim.callbacks(&tenant.account.0).await;
@@ -138,7 +134,7 @@ async fn a_wish_is_read_strictly_and_own_credentials_stay() {
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
     }
     let other = json!({"EventType": "click", "Url": "https://other.example/?key=theirs", "Version": 1});
-    raven.sim.rest(account(&tenant), Method::POST, "eventcallbackurl", &other).await.expect(201);
+    raven.sim.rest(&tenant.account, Method::POST, "eventcallbackurl", &other).await.expect(201);
     let own = "https://me:mine@x.example/hook";
     let wish = json!({"url": own, "events": ["bounce", "sent"]});
     let made = tenant.post(PATH, &wish).await.expect(200);
@@ -208,7 +204,7 @@ async fn a_strangers_url_is_replaced_and_after_some_times_left_alone() {
     let foreign = "https://raven:rwtother@other.example/v1/webhooks";
     let take = async || {
         let body = json!({"Url": foreign});
-        raven.sim.rest(account(&tenant), Method::PUT, "eventcallbackurl/open|false", &body).await.expect(200);
+        raven.sim.rest(&tenant.account, Method::PUT, "eventcallbackurl/open|false", &body).await.expect(200);
     };
     for _ in 0..3 {
         take().await;
@@ -283,7 +279,7 @@ async fn what_fails_half_way_is_completed_and_an_account_may_go() {
     assert_eq!(raven.sim.callbacks(&tenant.account.0).await.len(), 7);
     let gone = raven.sim.callbacks(&tenant.account.0).await[0]["ID"].clone();
     let path = format!("eventcallbackurl/{gone}");
-    raven.sim.rest(account(&tenant), Method::DELETE, &path, &Value::Null).await;
+    raven.sim.rest(&tenant.account, Method::DELETE, &path, &Value::Null).await;
     let rows = async || raven.sim.callbacks(&tenant.account.0).await.len();
     until("what is missing to be there again", rows, |count| *count == 7).await;
 

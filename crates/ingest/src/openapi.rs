@@ -41,6 +41,10 @@ use crate::{docs, door, health, manage, read, refusals};
         (name = "Suppressions", description = "Addresses that get no more mail. Needs a key of scope `manage`."),
         (name = "Providers", description = "The account that sends for the tenant. Needs a key of scope `manage`."),
         (name = "Webhook tokens", description = "Secrets that the provider's webhooks carry. Needs a key of scope `manage`."),
+        (name = "Sending domains", description = "Domains that mail may come from: the records to publish, and whether they \
+            are there. Needs a key of scope `manage`."),
+        (name = "API keys", description = "Who may call this API. Needs a key of scope `manage`."),
+        (name = "Erasure", description = "Everything that tells of a person goes. Needs a key of scope `manage`."),
         (name = "Audit log", description = "Who changed what. Needs a key of scope `manage`."),
         (name = "Health", description = "For those who run Raven. Needs no key."),
         (name = "Documentation", description = "This page, for people and for programs. Needs no key."),

@@ -11,6 +11,7 @@ use tokio_postgres::Row;
 use crate::audit::{self, Entry};
 use crate::providers::MAILJET;
 use crate::seal::Place;
+use crate::sealed::seal;
 use crate::{Error, Keyring, Store, managed_tokens};
 
 const TABLE: &str = "webhook_registrations";
@@ -106,13 +107,9 @@ pub async fn put(
     wish: &Wish,
     lease: Duration,
 ) -> Result<(Registration, bool), Error> {
-    let seal = |column, secret: &SecretString| -> Result<Vec<u8>, Error> {
-        let mut nonce = [0; 24];
-        getrandom::fill(&mut nonce).map_err(|fault| Error::Unavailable(Box::new(fault)))?;
-        Ok(ring.seal(place(tenant, column), secret.expose_secret().as_bytes(), nonce)?)
-    };
-    let url = seal(URL, &wish.url)?;
-    let backup = wish.backup_url.as_ref().map(|secret| seal(BACKUP_URL, secret)).transpose()?;
+    let url = seal(ring, place(tenant, URL), &wish.url)?;
+    let sealed = |secret| seal(ring, place(tenant, BACKUP_URL), secret);
+    let backup = wish.backup_url.as_ref().map(sealed).transpose()?;
     let mut client = store.client().await?;
     let transaction = client.transaction().await?;
     // Of two requests at once, the second sees what the first made.

@@ -125,8 +125,8 @@ impl Sim {
         path: &str,
         body: &Value,
     ) -> http::Reply {
-        let request = self.request(method, &format!("/v3/REST/{path}")).basic_auth(key, Some(secret));
-        http::send(request.json(body)).await
+        let request = self.request(method, &format!("/v3/REST/{}", path.replace('|', "%7C")));
+        http::send(request.basic_auth(key, Some(secret)).json(body)).await
     }
 
     /// Has all events of an account posted to a URL.
@@ -147,22 +147,5 @@ impl Sim {
     pub(crate) async fn bury(&self, account: &str, element: &str) {
         let path = format!("/sim/callbacks/{account}/{}/dead", element.replace('|', "%7C"));
         http::send(self.request(Method::POST, &path)).await.expect(204);
-    }
-
-    /// Asks a REST resource as the holder of an account does.
-    pub(crate) async fn rest(
-        &self,
-        (key, secret): (&str, &str),
-        method: Method,
-        path: &str,
-        body: &Value,
-    ) -> http::Reply {
-        let request = self.request(method, &format!("/v3/REST/{}", path.replace('|', "%7C")));
-        http::send(request.basic_auth(key, Some(secret)).json(body)).await
-    }
-
-    /// Publishes or withdraws records of a domain in the imitated DNS.
-    pub(crate) async fn publish(&self, domain: &str, records: &Value) {
-        http::send(self.request(Method::POST, &format!("/sim/dns/{domain}")).json(records)).await.expect(200);
     }
 }

@@ -11,8 +11,9 @@ use utoipa::{OpenApi, ToSchema};
 use super::at_provider::in_time;
 use super::providers::known;
 use crate::auth::caller;
+use crate::openapi::words::ProviderName;
 use crate::problem::Problem;
-use crate::refusals::{AtProvider, Missing, Usual};
+use crate::refusals::{AtProvider, Missing, Stranger, Usual};
 
 /// Whether an account works.
 #[derive(Debug, Serialize, ToSchema)]
@@ -67,8 +68,9 @@ pub(super) struct Docs;
 /// Looks at the credentials, at `from_email` and at sending limits, without sending mail. That something is not well, or
 /// that Mailjet does not answer, is told in the checks; the answer is 200 all the same.
 #[utoipa::path(
-    post, path = "/v1/providers/mailjet/test", tag = "Providers", operation_id = "testProvider",
-    responses((status = 200, description = "How the account was found.", body = ConnectionTest), Usual, Missing, AtProvider),
+    post, path = "/v1/providers/{provider}/test", tag = "Providers", operation_id = "testProvider",
+    params(("provider" = ProviderName, Path, description = "Whose account it is.")),
+    responses((status = 200, description = "How the account was found.", body = ConnectionTest), Usual, Missing, Stranger, AtProvider),
 )]
 pub(super) async fn test(
     request: HttpRequest,

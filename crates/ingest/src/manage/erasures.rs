@@ -113,7 +113,7 @@ impl ErasureResult {
 /// and its content is erased once it is settled. A message that is being sent at this moment is `pending`: repeat the
 /// request until `complete`. A repeat does no harm. `kept` lists what is not reached.
 #[utoipa::path(
-    post, path = "/v1/erasures", operation_id = "erase_person", tag = "Erasure",
+    post, path = "/v1/erasures", operation_id = "erasePerson", tag = "Erasure",
     request_body = ErasureRequest,
     responses((status = 200, description = "What was done.", body = ErasureResult), Usual, Invalid),
 )]

@@ -100,7 +100,7 @@ impl From<Imported> for ImportResult {
 /// an error, what was imported until then stays, and sending the whole file again does no harm. A row with a fault is
 /// passed over and named by its line.
 #[utoipa::path(
-    post, path = "/v1/suppressions/import", operation_id = "import_suppressions", tag = "Suppressions",
+    post, path = "/v1/suppressions/import", operation_id = "importSuppressions", tag = "Suppressions",
     request_body(content = String, content_type = "text/csv", description = "The file.",
         example = "email,reason\nada@example.com,unsubscribed\nbob@example.com,\n"),
     responses((status = 200, description = "The whole file was read.", body = ImportResult), Usual, Invalid),
@@ -167,7 +167,7 @@ fn bad_header(fault: &BadHeader) -> Problem {
 /// put on the list meanwhile may be in the file or not. A file that breaks off did so because the database went away: the
 /// connection ends without the last chunk, which clients report as an error.
 #[utoipa::path(
-    get, path = "/v1/suppressions/export", operation_id = "export_suppressions", tag = "Suppressions",
+    get, path = "/v1/suppressions/export", operation_id = "exportSuppressions", tag = "Suppressions",
     params(("reason" = inline(Option<OnlyReason>), Query, description = "Only this reason.", example = "unsubscribed")),
     responses(
         (status = 200, description = "The file.", body = String, content_type = "text/csv",

@@ -113,10 +113,12 @@ pub(super) async fn list(request: HttpRequest, store: Data<Store>) -> Result<Jso
 }
 
 /// Revokes a webhook token, within seconds.
+///
+/// One that Raven made for webhooks that it registered itself goes with them: 409.
 #[utoipa::path(
     delete, path = "/v1/webhook-tokens/{id}", tag = "Webhook tokens", operation_id = "revokeWebhookToken",
     params(("id" = Uuid, Path, description = "The token's id.")),
-    responses((status = 204, description = "It is revoked."), Usual, Missing),
+    responses((status = 204, description = "It is revoked."), Usual, Missing, Conflict),
 )]
 pub(super) async fn revoke(
     request: HttpRequest,

@@ -15,8 +15,9 @@ use super::providers::known;
 use super::webhooks_request::{RegisterWebhooks, parse};
 use crate::auth::caller;
 use crate::body;
+use crate::openapi::words::ProviderName;
 use crate::problem::Problem;
-use crate::refusals::{AtProvider, Conflict, Invalid, Missing, Usual};
+use crate::refusals::{AtProvider, Conflict, Invalid, Missing, Stranger, Usual};
 
 /// The webhooks of an account.
 #[derive(Debug, Serialize, ToSchema)]
@@ -125,9 +126,10 @@ pub(super) struct Docs;
 /// replaced, is registered anew with a fresh token. Where somebody else replaces them again and again, Raven stops, and says
 /// so in `contestedAt`.
 #[utoipa::path(
-    post, path = "/v1/providers/mailjet/webhooks", tag = "Providers", operation_id = "registerWebhooks",
+    post, path = "/v1/providers/{provider}/webhooks", tag = "Providers", operation_id = "registerWebhooks",
+    params(("provider" = ProviderName, Path, description = "Whose account it is.")),
     request_body = RegisterWebhooks,
-    responses((status = 200, description = "What is at Mailjet now.", body = WebhookList), Usual, Invalid, Conflict, AtProvider),
+    responses((status = 200, description = "What is at Mailjet now.", body = WebhookList), Usual, Invalid, Conflict, Stranger, AtProvider),
 )]
 pub(super) async fn register(
     request: HttpRequest,
@@ -148,8 +150,9 @@ pub(super) async fn register(
 ///
 /// Asks Mailjet, so what is shown is so now.
 #[utoipa::path(
-    get, path = "/v1/providers/mailjet/webhooks", tag = "Providers", operation_id = "listWebhooks",
-    responses((status = 200, description = "What is at Mailjet.", body = WebhookList), Usual, Conflict, AtProvider),
+    get, path = "/v1/providers/{provider}/webhooks", tag = "Providers", operation_id = "listWebhooks",
+    params(("provider" = ProviderName, Path, description = "Whose account it is.")),
+    responses((status = 200, description = "What is at Mailjet.", body = WebhookList), Usual, Conflict, Stranger, AtProvider),
 )]
 pub(super) async fn list(
     request: HttpRequest,
@@ -167,8 +170,9 @@ pub(super) async fn list(
 /// Their tokens are revoked at once, so what Mailjet still has under way for them is refused. A tenant that then has no
 /// token left accepts webhooks without one.
 #[utoipa::path(
-    delete, path = "/v1/providers/mailjet/webhooks", tag = "Providers", operation_id = "removeWebhooks",
-    responses((status = 204, description = "They are gone."), Usual, Missing, AtProvider),
+    delete, path = "/v1/providers/{provider}/webhooks", tag = "Providers", operation_id = "removeWebhooks",
+    params(("provider" = ProviderName, Path, description = "Whose account it is.")),
+    responses((status = 204, description = "They are gone."), Usual, Missing, Stranger, AtProvider),
 )]
 pub(super) async fn remove(
     request: HttpRequest,

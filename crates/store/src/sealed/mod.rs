@@ -14,16 +14,23 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::seal::Place;
 use crate::{Error, Keyring, Store};
 
-/// Columns of a table that hold sealed secrets. A tenant's row is found by one more column.
+/// Columns of a table that hold sealed secrets.
 struct Sealed {
     table: &'static str,
+    /// What tells a tenant's rows apart: a column, or where there is only one row its name as an SQL literal.
     row: &'static str,
     columns: &'static [&'static str],
 }
 
 /// All of them. A secret that is not listed here would be lost with the key that sealed it.
-const SEALED: [Sealed; 1] =
-    [Sealed { table: "providers", row: "provider", columns: &["api_key_sealed", "api_secret_sealed"] }];
+const SEALED: [Sealed; 2] = [
+    Sealed { table: "providers", row: "provider", columns: &["api_key_sealed", "api_secret_sealed"] },
+    Sealed {
+        table: "webhook_registrations",
+        row: "'mailjet'",
+        columns: &["url_sealed", "backup_url_sealed"],
+    },
+];
 
 /// Rows that hold sealed secrets.
 pub async fn count(store: &Store) -> Result<u64, Error> {

@@ -150,7 +150,10 @@ pub(super) async fn create(
     get, operation_id = "listKeys", path = "/v1/keys", tag = "API keys",
     params(
         ("limit" = Option<u16>, Query, description = "Keys of a page.", minimum = 1, maximum = 500),
-        ("cursor" = Option<String>, Query, format = "cursor", description = "The `nextCursor` of the page before."),
+        (
+            "cursor" = Option<String>, Query, format = "cursor",
+            description = "The `nextCursor` of the page before."
+        ),
     ),
     responses((status = 200, description = "A page of keys.", body = Page<KeyRow>), Usual, Invalid),
 )]

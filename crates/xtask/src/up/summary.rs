@@ -10,6 +10,7 @@ pub(crate) fn print(settings: &Settings, urls: &Urls, tenant: Option<&Tenant>) {
     heading("Raven is up");
     let line = |what: &str, value: &str| println!("  {what:<12}{value}");
     line("API", &urls.ingest);
+    line("its page", &format!("{}/docs", urls.ingest));
     line("worker", &format!("{}/readyz", urls.worker));
     line("simulator", &format!("{}/sim/messages", urls.simulator));
     if let Some(management) = &settings.management {

@@ -91,9 +91,17 @@ impl Provisioner {
         }
     }
 
-    /// Looks at the domain that is due first; answers nothing when none is.
-    pub async fn look_at_due_domain(&self, rhythm: &Rhythm) -> Result<Option<Looked>, store::Error> {
-        let Some(turn) = domains::take_due(&self.store, rhythm).await? else { return Ok(None) };
+    /// Takes the turn of the domain that is due first, but for those of the tenants `busy`.
+    pub async fn take_due_domain(
+        &self,
+        rhythm: &Rhythm,
+        busy: impl IntoIterator<Item = TenantId>,
+    ) -> Result<Option<Turn>, store::Error> {
+        domains::take_due(&self.store, rhythm, busy).await
+    }
+
+    /// Looks at a domain whose turn was taken.
+    pub async fn look_at_domain(&self, turn: Turn) -> Result<Looked, store::Error> {
         let before = turn.domain.status;
         let news = match self.take_turn(&turn, Actor::Worker).await {
             Ok(Some(now)) if now.status != before => News::Status(now.status),
@@ -107,7 +115,7 @@ impl Provisioner {
             Err(fault) => News::Fault(reason(&fault)),
         };
         let Domain { tenant, name, .. } = turn.domain;
-        Ok(Some(Looked { tenant, name, news }))
+        Ok(Looked { tenant, name, news })
     }
 
     /// Removes a domain at Mailjet and here; answers whether the tenant had it. At Mailjet, addresses under it that are

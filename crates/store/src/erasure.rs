@@ -78,8 +78,9 @@ pub struct Request {
 enum Next {
     Messages(messages::Place),
     Events(i64),
-    Audit(i64),
     Suppression,
+    /// Last: it may be long, and is begun anew by each request.
+    Audit(i64),
     Nothing,
 }
 
@@ -156,16 +157,16 @@ impl Erasure {
             Next::Events(after) => {
                 let (erased, next) = events::step(&transaction, tenant, key, &self.pending, after).await?;
                 so_far.events += erased;
-                next.map_or(Next::Audit(0), Next::Events)
+                next.map_or(Next::Suppression, Next::Events)
             }
             Next::Audit(after) => {
                 let (erased, next) = audit_entries(&transaction, tenant, key, after).await?;
                 so_far.audit_entries += erased;
-                next.map_or(Next::Suppression, Next::Audit)
+                next.map_or(Next::Nothing, Next::Audit)
             }
             Next::Suppression => {
                 (so_far.suppressed, so_far.unsuppressed) = self.suppression(&transaction).await?;
-                Next::Nothing
+                Next::Audit(0)
             }
             Next::Nothing => return Ok(()),
         };
@@ -199,7 +200,7 @@ impl Erasure {
     }
 }
 
-/// Takes the address out of a page of the audit log; answers how many entries named it, and where to go on. Addresses
+/// Takes the address out of a page of those entries of the audit log whose subject is an address; answers how many entries named it, and where to go on. Addresses
 /// stand there as they were written, so each is compared in the form in which addresses are. `audit_log_tenant_idx` serves
 /// this.
 async fn audit_entries(
@@ -208,8 +209,10 @@ async fn audit_entries(
     key: &str,
     after: i64,
 ) -> Result<(u64, Option<i64>), Error> {
-    let query = "select id, subject from audit_log where tenant_id = $1 and id > $2 order by id limit $3";
-    let page = transaction.query(query, &[&tenant.0, &after, &ENTRIES]).await?;
+    let query = "select id, subject from audit_log
+         where tenant_id = $1 and id > $2 and action = any($4) order by id limit $3";
+    let actions = [Action::SuppressionAdded, Action::SuppressionRemoved].map(Action::as_str);
+    let page = transaction.query(query, &[&tenant.0, &after, &ENTRIES, &&actions[..]]).await?;
     let naming = page.iter().filter(|row| key_of(row.get("subject")) == key);
     let ids: Vec<i64> = naming.map(|row| row.get("id")).collect();
     let update = "update audit_log set subject = $3 where tenant_id = $1 and id = any($2)";

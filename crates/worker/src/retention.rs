@@ -1,5 +1,6 @@
 //! Deleting what has grown old, by one worker at a time, in small steps with pauses.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use domain::TenantId;
@@ -15,17 +16,17 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Tries for a step that others are in the way of, and the pause before the next.
 const TRIES: u32 = 5;
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
+/// Turns in a row in which a kind of work was not done, before somebody is told: a dump of the database is in the way for a
+/// turn or two.
+const PATIENCE: u32 = 3;
 
 /// Deletes from time to time, until shutdown.
 pub(crate) async fn keep(store: Store, settings: Retention, shutdown: CancellationToken) {
     let turn = Turn { store, settings, shutdown };
+    let mut failing = HashMap::new();
     loop {
-        match turn.take().await {
-            Ok(()) => {}
-            Err(fault) if fault.is_transient() => {
-                tracing::debug!(fault = describe(&fault), "deleting what is old goes on later");
-            }
-            Err(fault) => tracing::warn!(fault = describe(&fault), "what is old could not be deleted"),
+        if let Err(fault) = turn.take(&mut failing).await {
+            tracing::debug!(fault = describe(&fault), "deleting what is old goes on later");
         }
         if turn.pause(turn.settings.every).await.is_none() {
             return;
@@ -93,31 +94,45 @@ impl Turn {
         self.shutdown.run_until_cancelled(tokio::time::sleep(time)).await
     }
 
-    /// One turn, unless another worker takes it.
-    async fn take(&self) -> Result<(), Error> {
-        let Retention { bodies, messages, events, audit, every } = self.settings;
+    /// One turn, unless another worker takes it. What cannot be done holds up nothing else, and is told when it cannot be
+    /// done for several turns.
+    async fn take(&self, failing: &mut HashMap<&'static str, u32>) -> Result<(), Error> {
         // A little earlier than due, or each turn would be missed by the time that the last one took.
-        if !chores::take(&self.store, "delete what is old", every.mul_f64(0.9)).await? {
+        if !chores::take(&self.store, "delete what is old", self.settings.every.mul_f64(0.9)).await? {
             return Ok(());
         }
-        self.steps(Work::ErasedContents).await?;
-        if let Some(keep) = bodies {
-            self.steps(Work::Bodies(keep)).await?;
-        }
-        if let Some(keep) = messages {
-            for tenant in tenants::list(&self.store).await? {
-                self.steps(Work::Messages { tenant: tenant.id, keep, after: None }).await?;
+        let mut faults = HashMap::new();
+        for work in self.work().await? {
+            let what = work.name();
+            if let Err(fault) = self.steps(work).await {
+                faults.entry(what).or_insert(fault);
             }
         }
-        if let Some(keep) = events {
-            for work in [Work::EventMonths(keep), Work::OlderEvents(keep), Work::UntimedEvents(keep)] {
-                self.steps(work).await?;
+        failing.retain(|what, _| faults.contains_key(what));
+        for (what, fault) in faults {
+            let turns = failing.entry(what).or_default();
+            *turns += 1;
+            if *turns == PATIENCE || (*turns == 1 && !fault.is_transient()) {
+                tracing::warn!(what, fault = describe(&fault), "what is old could not be deleted");
             }
-        }
-        if let Some(keep) = audit {
-            self.steps(Work::AuditLog(keep)).await?;
         }
         Ok(())
+    }
+
+    /// What there is to do in a turn.
+    async fn work(&self) -> Result<Vec<Work>, Error> {
+        let Retention { bodies, messages, events, audit, .. } = self.settings;
+        let mut work = vec![Work::ErasedContents];
+        work.extend(bodies.map(Work::Bodies));
+        if let Some(keep) = messages {
+            let tenants = tenants::list(&self.store).await?.into_iter();
+            work.extend(tenants.map(|tenant| Work::Messages { tenant: tenant.id, keep, after: None }));
+        }
+        if let Some(keep) = events {
+            work.extend([Work::EventMonths(keep), Work::OlderEvents(keep), Work::UntimedEvents(keep)]);
+        }
+        work.extend(audit.map(Work::AuditLog));
+        Ok(work)
     }
 
     /// Goes on as long as there is more, and tells how much that was.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use domain::{Action, Actor, DomainId, DomainRecord, DomainStatus, Reason, RecordStatus, Rhythm, TenantId};
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::{Domain, domain, name, note, status, to_json};
 use crate::{Error, Store};
@@ -51,8 +52,13 @@ pub enum Verdict {
 }
 
 /// Takes the domain that is due first, if one is, and puts off its next look by its period: of all workers that ask, one
-/// gets it, and one that dies has skipped one turn. `domains_due_idx` serves this query.
-pub async fn take_due(store: &Store, rhythm: &Rhythm) -> Result<Option<Turn>, Error> {
+/// gets it, and one that dies has skipped one turn. Domains of the tenants `busy` wait. `domains_due_idx` serves this query.
+pub async fn take_due(
+    store: &Store,
+    rhythm: &Rhythm,
+    busy: impl IntoIterator<Item = TenantId>,
+) -> Result<Option<Turn>, Error> {
+    let busy: Vec<Uuid> = busy.into_iter().map(|tenant| tenant.0).collect();
     let mut client = store.client().await?;
     let transaction = client.transaction().await?;
     let select = transaction
@@ -60,10 +66,11 @@ pub async fn take_due(store: &Store, rhythm: &Rhythm) -> Result<Option<Turn>, Er
             "select id, tenant_id, domain, status, records, error_code, error_message, created_at, verified_at,
                     last_checked_at, now() as began_at,
                     extract(epoch from now() - pending_since)::float8 as since
-             from domains where due_at <= now() order by due_at limit 1 for update skip locked",
+             from domains where due_at <= now() and tenant_id <> all($1)
+             order by due_at limit 1 for update skip locked",
         )
         .await?;
-    let Some(row) = transaction.query_opt(&select, &[]).await? else { return Ok(None) };
+    let Some(row) = transaction.query_opt(&select, &[&busy]).await? else { return Ok(None) };
     let (id, tenant) = (DomainId(row.get("id")), TenantId(row.get("tenant_id")));
     // A clock that was put back makes it negative, which stands for no time at all.
     let since = Duration::try_from_secs_f64(row.get("since")).unwrap_or_default();

@@ -84,6 +84,12 @@ update messages m set envelope = t.envelope, updated_at = now()
 from unnest($2::uuid[], $3::text[]) as t(id, envelope)
 where m.id = t.id and m.tenant_id is not distinct from $1";
 
+/// Whoever took these just before they were locked has read the person, and looks at them once more before they are its:
+/// by then they are not due.
+const PUT_OFF: &str = "
+update messages set due_at = greatest(due_at, now() + interval '1 second')
+where id = any($1) and tenant_id is not distinct from $2 and due_at is not null";
+
 /// Nobody has begun to send these.
 const CANCEL: [&str; 2] = [
     "update messages set status = $3, due_at = null, asks = false
@@ -203,7 +209,9 @@ async fn write(
     transaction.execute(MESSAGES, &[&tenant.0, &ids, &envelopes]).await?;
     cancel(transaction, tenant, &of(held, |fate| fate == Fate::Cancel)).await?;
     erase_content(transaction, tenant, &of(held, |fate| fate != Fate::TakeOut)).await?;
-    for id in of(held, |fate| fate == Fate::TakeOut) {
+    let others = of(held, |fate| fate == Fate::TakeOut);
+    transaction.execute(PUT_OFF, &[&others, &tenant.0]).await?;
+    for id in others {
         take_out(transaction, tenant, key, id).await?;
     }
     events::of_messages(transaction, tenant, key, &ids, &names).await

@@ -75,6 +75,7 @@ order by created_at, id limit $5";
 const LOCK: &str = "
 select id from messages
 where id = any($1) and tenant_id is not distinct from $2 and status <> all($3::smallint[])
+  and coalesce(retried_at, scheduled_at, created_at) < now() - make_interval(secs => $4)
 order by id for update skip locked";
 /// What belongs to messages, before they go themselves.
 const DELETE: [&str; 6] = [
@@ -89,7 +90,7 @@ const DELETE: [&str; 6] = [
     "delete from messages where id = any($1) and tenant_id is not distinct from $2",
 ];
 
-/// Deletes settled messages of a tenant that were accepted before `keep` ago, with their recipients and attempts, after the
+/// Deletes settled messages of a tenant that were to be sent before `keep` ago, with their recipients and attempts, after the
 /// place `after`; answers also where to go on. `messages_created_idx` serves this, and the primary keys.
 pub async fn messages(
     store: &Store,
@@ -104,7 +105,7 @@ pub async fn messages(
     let oldest = transaction.query(&oldest, &[&tenant.0, &keep.as_secs_f64(), &at, &id, &MOST]).await?;
     let ids: Vec<Uuid> = oldest.iter().map(|row| row.get("id")).collect();
     let lock = transaction.prepare_cached(LOCK).await?;
-    let locked = transaction.query(&lock, &[&ids, &tenant.0, &unsettled()]).await?;
+    let locked = transaction.query(&lock, &[&ids, &tenant.0, &unsettled(), &keep.as_secs_f64()]).await?;
     let ids: Vec<Uuid> = locked.iter().map(|row| row.get("id")).collect();
     if !ids.is_empty() {
         for delete in DELETE {

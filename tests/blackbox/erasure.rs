@@ -113,6 +113,9 @@ async fn nothing_is_left_of_a_person_and_everything_goes_on() {
     // What comes later still finds its message; only its own line tells of her, until the next erasure.
     tenant.tell(&[her.spam(9)]).await;
     tenant.told(&both, &["hard_bounce", "delivered", "spam_complaint"]).await;
+    let message = tenant.settled(&both, "complained").await;
+    let hers = message["recipients"].as_array().unwrap().iter().find(|row| row["status"] == "complained");
+    assert!(hers.is_some_and(|row| row["email"].as_str().unwrap().starts_with("erased-")), "{message}");
     let last = erase(&tenant, &json!({"email": ADA, "keepSuppression": false})).await;
     assert_eq!(numbers(&last), [0, 0, 0, 0, 1, 0, 1], "{last}");
 }

@@ -77,6 +77,12 @@ fn moves(new: &[(&Entry<'_>, Option<Uuid>)]) -> Vec<Move> {
                 message: (*message)?,
                 tenant: entry.incoming.tenant.0,
                 email_key: entry.email_key.to_owned(),
+                number: entry
+                    .incoming
+                    .event
+                    .provider_message_id
+                    .as_deref()
+                    .and_then(|text| text.parse().ok()),
                 status: entry.incoming.event.effect.status.map(Status::rank),
             })
         })

@@ -33,7 +33,8 @@ pub(super) async fn of_messages(
     Ok(transaction.execute(&statement, &[&tenant.0, &key, &messages, &names]).await?)
 }
 
-/// Erases a page of all others, but for those of messages that are being sent; answers how many, and where to go on.
+/// Erases a page of all others, but for those of messages that are being sent; answers how many, and where to go on. One of
+/// a message out of which the person was taken before names the same recipient as the message does.
 /// `delivery_events_recipient_idx` serves this.
 pub(super) async fn step(
     transaction: &Transaction<'_>,
@@ -51,8 +52,16 @@ pub(super) async fn step(
     let prints: Vec<&[u8]> = page.iter().map(|row| row.get("fingerprint")).collect();
     let times: Vec<jiff::Timestamp> = page.iter().map(|row| row.get("occurred_at")).collect();
     let update = format!(
-        "update delivery_events e set recipient = $4, recipient_key = $4, {NOTHING}
-         from unnest($2::bytea[], $3::timestamptz[]) as t(fingerprint, occurred_at)
+        "update delivery_events e set recipient = t.name, recipient_key = t.name, {NOTHING}
+         from (
+             select d.fingerprint, d.occurred_at, coalesce((
+                 select r.email_key from recipients r
+                 where r.message_id = d.message_id and r.tenant_id is not distinct from $1
+                   and r.provider_message_id::text = d.provider_message_id limit 1), $4) as name
+             from unnest($2::bytea[], $3::timestamptz[]) as u(fingerprint, occurred_at)
+             join delivery_events d
+                 on d.tenant_id = $1 and d.fingerprint = u.fingerprint and d.occurred_at = u.occurred_at
+         ) t
          where e.tenant_id = $1 and e.fingerprint = t.fingerprint and e.occurred_at = t.occurred_at"
     );
     let statement = transaction.prepare_cached(&update).await?;

@@ -19,6 +19,8 @@ pub(crate) struct Move {
     pub(crate) tenant: Uuid,
     /// The recipient, as addresses are compared.
     pub(crate) email_key: String,
+    /// The provider's number of the recipient's copy, if it was told.
+    pub(crate) number: Option<i64>,
     /// Where the recipient's status goes, if that is forward.
     pub(crate) status: Option<i16>,
 }
@@ -33,6 +35,8 @@ impl Move {
                     message: row.get::<_, Option<Uuid>>("message_id")?,
                     tenant: row.get("tenant_id"),
                     email_key: row.get("recipient_key"),
+                    // Of use only where the person was erased, from a message that was found before.
+                    number: None,
                     status: row.get("recipient_status"),
                 })
             })
@@ -47,14 +51,13 @@ from messages m join unnest($1::uuid[], $2::uuid[]) as t(id, tenant_id)
 order by m.id for no key update of m";
 
 /// Of the messages that events name, those that have anything to gain: a recipient that goes forward, or no proof yet that
-/// it was sent. Most events tell nothing new (each open of a mail that was delivered), and cost no lock. What is read here
-/// without one can only have gone further forward since: whoever takes a status back shuts out writers of events first.
-/// Locked in the order of their ids, so that concurrent batches wait for each other in one direction only.
+/// it was sent; and whether any event names somebody whom its message does not have, as after an erasure. Most events tell
+/// nothing new (each open of a mail that was delivered), and cost no lock. What is read here without one can only have gone
+/// further forward since: whoever takes a status back shuts out writers of events first. Locked in the order of their ids,
+/// so that concurrent batches wait for each other in one direction only.
 const LOCK_GAINING: &str = "
-select m.id, m.status < $5::smallint as unproven
-from messages m
-where m.id = any(array(
-    select t.message_id
+with gains as materialized (
+    select t.message_id, r.status is null and t.status is not null as stranger
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::smallint[]) as t(message_id, tenant_id, email_key, status)
     cross join lateral (
         select status from messages where id = t.message_id and tenant_id is not distinct from t.tenant_id limit 1
@@ -64,9 +67,12 @@ where m.id = any(array(
         where message_id = t.message_id and tenant_id is not distinct from t.tenant_id
           and email_key = t.email_key limit 1
     ) r on true
-    where m.status < $5::smallint or r.status < t.status
-))
-order by m.id for no key update";
+    where m.status < $5::smallint or r.status < t.status or (r.status is null and t.status is not null)
+)
+select m.id, m.status < $5::smallint as unproven, (select bool_or(stranger) from gains) as strangers
+from messages m
+where m.id = any(array(select message_id from gains))
+order by m.id for no key update of m";
 
 /// Each recipient that an event names: forward only.
 const RECIPIENTS: &str = "
@@ -78,6 +84,17 @@ from (
 ) t
 where r.message_id = t.message_id and r.tenant_id is not distinct from t.tenant_id and r.email_key = t.email_key
   and r.status < t.status";
+
+/// Events name a person who was erased by the address, which the recipient has no more, and by the provider's number.
+const ERASED: &str = "
+update recipients r set status = t.status
+from (
+    select message_id, tenant_id, number, max(status) as status
+    from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::smallint[]) as t(message_id, tenant_id, number, status)
+    group by message_id, tenant_id, number
+) t
+where r.message_id = t.message_id and r.tenant_id is not distinct from t.tenant_id and r.provider_message_id = t.number
+  and r.email_key like '%@erased.invalid' and r.status < t.status";
 
 /// The other recipients of the same messages: any event proves that the provider took the whole message on.
 const PROVEN: &str = "
@@ -110,8 +127,9 @@ pub(crate) async fn apply(transaction: &Transaction<'_>, moves: &[Move]) -> Resu
         return Ok(());
     }
     let unproven = gaining.iter().any(|row| row.get("unproven"));
+    let strangers = gaining.iter().any(|row| row.get("strangers"));
     let gaining: HashSet<Uuid> = gaining.iter().map(|row| row.get("id")).collect();
-    let Columns { messages, tenants, keys, statuses } =
+    let Columns { messages, tenants, keys, numbers, statuses } =
         Columns::of(moves.iter().filter(|next| gaining.contains(&next.message)));
     let (recipients, proven, settle) = try_join3(
         transaction.prepare_cached(RECIPIENTS),
@@ -119,6 +137,10 @@ pub(crate) async fn apply(transaction: &Transaction<'_>, moves: &[Move]) -> Resu
         transaction.prepare_cached(MESSAGES),
     )
     .await?;
+    if strangers {
+        let erased = transaction.prepare_cached(ERASED).await?;
+        transaction.execute(&erased, &[&messages, &tenants, &numbers, &statuses]).await?;
+    }
     let suppressed = Status::Suppressed.rank();
     // Polled together, these go out in this order in one round trip; each sees what those before it did.
     try_join3(
@@ -137,17 +159,24 @@ struct Columns<'a> {
     messages: Vec<Uuid>,
     tenants: Vec<Uuid>,
     keys: Vec<&'a str>,
+    numbers: Vec<Option<i64>>,
     statuses: Vec<Option<i16>>,
 }
 
 impl<'a> Columns<'a> {
     fn of(moves: impl Iterator<Item = &'a Move>) -> Self {
-        let mut columns =
-            Self { messages: Vec::new(), tenants: Vec::new(), keys: Vec::new(), statuses: Vec::new() };
+        let mut columns = Self {
+            messages: Vec::new(),
+            tenants: Vec::new(),
+            keys: Vec::new(),
+            numbers: Vec::new(),
+            statuses: Vec::new(),
+        };
         for next in moves {
             columns.messages.push(next.message);
             columns.tenants.push(next.tenant);
             columns.keys.push(&next.email_key);
+            columns.numbers.push(next.number);
             columns.statuses.push(next.status);
         }
         columns

@@ -253,7 +253,7 @@ impl Settings {
             },
             retention: Retention {
                 bodies: environment.read(&KEEP_BODIES, age)?,
-                messages: environment.read(&KEEP_MESSAGES, age)?,
+                messages: environment.read(&KEEP_MESSAGES, long_age)?,
                 events: environment.read(&KEEP_EVENTS, age)?,
                 audit: environment.read(&KEEP_AUDIT, age)?,
                 every: environment.read(&RETENTION_EVERY, positive)?,
@@ -261,6 +261,17 @@ impl Settings {
             database_connections: environment.read(&DATABASE_CONNECTIONS, count)?,
             shutdown_grace: environment.read(&SHUTDOWN_GRACE, duration)?,
         })
+    }
+}
+
+/// The shortest time for which messages are kept: as long as one is there, a repeat under its idempotency key is known.
+const LEAST: Duration = Duration::from_hours(7 * 24);
+
+/// Reads how long messages are kept.
+fn long_age(text: &str) -> Result<Option<Duration>, &'static str> {
+    match age(text)? {
+        Some(age) if age < LEAST => Err("is under 7d, within which callers repeat what they are unsure of"),
+        age => Ok(age),
     }
 }
 
@@ -283,5 +294,17 @@ mod secrecy {
         ]);
         let printed = format!("{environment:?} {:?}", Settings::read(&environment).unwrap());
         assert!(!printed.contains("hidden") && !printed.contains("aGlk"), "{printed}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_kept_for_a_week_at_least() {
+        assert!(long_age("6d").is_err());
+        assert_eq!(long_age("7d"), Ok(Some(LEAST)));
+        assert_eq!(long_age("off"), Ok(None));
     }
 }

@@ -12,6 +12,10 @@ pub use self::looks::{Turn, Verdict, conclude, fail, take, take_due};
 use crate::audit::{self, Entry};
 use crate::{Error, Store};
 
+/// What a domain is read from.
+const COLUMNS: &str = "id, tenant_id, domain, status, records, error_code, error_message, created_at, verified_at, \
+                       last_checked_at";
+
 /// A domain as it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Domain {
@@ -57,9 +61,7 @@ pub async fn add(
     }
     let row = transaction
         .query_one(
-            "select id, tenant_id, domain, status, records, error_code, error_message, created_at, verified_at,
-                    last_checked_at
-             from domains where tenant_id = $1 and domain = $2",
+            &format!("select {COLUMNS} from domains where tenant_id = $1 and domain = $2"),
             &[&tenant.0, &name.as_str()],
         )
         .await?;
@@ -72,9 +74,7 @@ pub async fn find(store: &Store, tenant: TenantId, name: &DomainName) -> Result<
     let client = store.client().await?;
     let row = client
         .query_opt(
-            "select id, tenant_id, domain, status, records, error_code, error_message, created_at, verified_at,
-                    last_checked_at
-             from domains where tenant_id = $1 and domain = $2",
+            &format!("select {COLUMNS} from domains where tenant_id = $1 and domain = $2"),
             &[&tenant.0, &name.as_str()],
         )
         .await?;
@@ -86,9 +86,7 @@ pub async fn get(store: &Store, tenant: TenantId, id: DomainId) -> Result<Option
     let client = store.client().await?;
     let row = client
         .query_opt(
-            "select id, tenant_id, domain, status, records, error_code, error_message, created_at, verified_at,
-                    last_checked_at
-             from domains where tenant_id = $1 and id = $2",
+            &format!("select {COLUMNS} from domains where tenant_id = $1 and id = $2"),
             &[&tenant.0, &id.0],
         )
         .await?;
@@ -105,9 +103,10 @@ pub async fn list(
     let client = store.client().await?;
     let rows = client
         .query(
-            "select id, tenant_id, domain, status, records, error_code, error_message, created_at, verified_at,
-                    last_checked_at
-             from domains where tenant_id = $1 and ($2::text is null or domain > $2) order by domain limit $3",
+            &format!(
+                "select {COLUMNS} from domains where tenant_id = $1 and ($2::text is null or domain > $2)
+                 order by domain limit $3"
+            ),
             &[&tenant.0, &after, &limit],
         )
         .await?;

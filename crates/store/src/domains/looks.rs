@@ -6,7 +6,7 @@ use domain::{Action, Actor, DomainId, DomainRecord, DomainStatus, Reason, Record
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Domain, domain, name, note, status, to_json};
+use super::{COLUMNS, Domain, domain, name, note, status, to_json};
 use crate::{Error, Store};
 
 /// The right to look at a domain, once.
@@ -62,13 +62,12 @@ pub async fn take_due(
     let mut client = store.client().await?;
     let transaction = client.transaction().await?;
     let select = transaction
-        .prepare_cached(
-            "select id, tenant_id, domain, status, records, error_code, error_message, created_at, verified_at,
-                    last_checked_at, now() as began_at,
+        .prepare_cached(&format!(
+            "select {COLUMNS}, now() as began_at,
                     extract(epoch from now() - pending_since)::float8 as since
              from domains where due_at <= now() and tenant_id <> all($1)
-             order by due_at limit 1 for update skip locked",
-        )
+             order by due_at limit 1 for update skip locked"
+        ))
         .await?;
     let Some(row) = transaction.query_opt(&select, &[&busy]).await? else { return Ok(None) };
     let (id, tenant) = (DomainId(row.get("id")), TenantId(row.get("tenant_id")));
@@ -95,11 +94,12 @@ pub async fn take(store: &Store, tenant: TenantId, id: DomainId, pause: Duration
     let client = store.client().await?;
     let taken = client
         .query_opt(
-            "update domains set look_began_at = now()
+            &format!(
+                "update domains set look_began_at = now()
              where tenant_id = $1 and id = $2
                and (look_began_at is null or look_began_at <= now() - make_interval(secs => $3))
-             returning id, tenant_id, domain, status, records, error_code, error_message, created_at, verified_at,
-                       last_checked_at, look_began_at as began_at",
+             returning {COLUMNS}, look_began_at as began_at"
+            ),
             &[&tenant.0, &id.0, &pause.as_secs_f64()],
         )
         .await?;
@@ -109,9 +109,10 @@ pub async fn take(store: &Store, tenant: TenantId, id: DomainId, pause: Duration
     }
     let known = client
         .query_opt(
-            "select id, tenant_id, domain, status, records, error_code, error_message, created_at, verified_at,
-                    last_checked_at, coalesce(look_began_at, created_at) as began_at
-             from domains where tenant_id = $1 and id = $2",
+            &format!(
+                "select {COLUMNS}, coalesce(look_began_at, created_at) as began_at
+             from domains where tenant_id = $1 and id = $2"
+            ),
             &[&tenant.0, &id.0],
         )
         .await?;
@@ -149,15 +150,14 @@ pub async fn conclude(
     let (held_until, period) = turn.next(lapsed);
     let written = transaction
         .query_one(
-            "update domains
+            &format!("update domains
              set status = $3, records = $4, last_checked_at = $5, error_code = null, error_message = null,
                  verified_at = case when $3 = 'pending' then null when $6 then now() else verified_at end,
                  pending_since = case when $7 then now() else pending_since end,
                  due_at = case when $7 and $8::timestamptz is null then now()
                                when due_at = $8 then $5::timestamptz + make_interval(secs => $9) else due_at end
              where tenant_id = $1 and id = $2
-             returning id, tenant_id, domain, status, records, error_code, error_message, created_at, verified_at,
-                       last_checked_at",
+             returning {COLUMNS}"),
             &[
                 &tenant.0,
                 &id.0,

@@ -3,7 +3,8 @@
 //! Filled on demand; a look at one row of the database each second tells whether anything changed, and then everything
 //! in here is read again. So a revocation takes effect within seconds, while Postgres is not asked for each request,
 //! and what is known goes on being served while Postgres is away. What does not exist is remembered for some seconds, so
-//! that who asks for it again and again asks only this process.
+//! that who asks for it again and again asks only this process. Changes are followed over connections that no request
+//! takes, so that a revocation never waits behind what keeps the others busy.
 
 mod cache;
 
@@ -25,8 +26,8 @@ use crate::problem::Problem;
 
 /// How often a change is looked for; with the reading that follows it stays well under the promised 5 s.
 const POLL: Duration = Duration::from_secs(1);
-/// Looks after which the use of keys is written down.
-const TOUCH_EVERY: u32 = 10;
+/// How often the use of keys is written down.
+const TOUCH: Duration = Duration::from_secs(10);
 /// How long one question to the database may take; a frozen one must not stop the following of changes for ever.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Entries that are looked up at once for requests.
@@ -41,6 +42,8 @@ pub(crate) type Tokens = Arc<[SecretHash]>;
 #[derive(Clone)]
 pub(crate) struct Directory {
     store: Store,
+    /// For following changes, and for nothing else.
+    following: Store,
     keys: Arc<Cache<KeyId, KeyRecord>>,
     tenants: Arc<Cache<TenantId, Tokens>>,
     used: Arc<Mutex<HashSet<KeyId>>>,
@@ -58,9 +61,11 @@ pub(crate) enum Verdict {
 }
 
 impl Directory {
-    pub(crate) fn new(store: Store) -> Self {
+    /// One that asks `store` on behalf of requests, and `following` for what has changed.
+    pub(crate) fn new(store: Store, following: Store) -> Self {
         Self {
             store,
+            following,
             keys: Cache::new(),
             tenants: Cache::new(),
             used: Arc::default(),
@@ -130,39 +135,48 @@ impl Directory {
         }
     }
 
-    /// Follows the database's changes until shutdown.
+    /// Follows the database's changes until shutdown, and writes down what was used.
     pub(crate) async fn keep_fresh(self, shutdown: CancellationToken) {
+        tokio::join!(self.follow_all(&shutdown), self.note_all(&shutdown));
+    }
+
+    async fn follow_all(&self, shutdown: &CancellationToken) {
         let mut seen = None;
-        let mut looks = 0_u32;
         while shutdown.run_until_cancelled(tokio::time::sleep(POLL)).await.is_some() {
-            looks = looks.wrapping_add(1);
-            if let Err(fault) = self.follow(&mut seen, looks.is_multiple_of(TOUCH_EVERY)).await {
+            if let Err(fault) = self.follow(&mut seen).await {
                 // Readiness tells that the database is away; what is known stays good.
                 tracing::debug!(%fault, "the directory could not be refreshed");
             }
         }
-        let _ = self.note_use().await;
     }
 
-    async fn follow(&self, seen: &mut Option<i64>, note_use: bool) -> Result<(), Error> {
-        let version = soon(directory::version(&self.store)).await?;
+    async fn follow(&self, seen: &mut Option<i64>) -> Result<(), Error> {
+        let version = soon(directory::version(&self.following)).await?;
         if *seen != Some(version) {
             self.refresh().await?;
             *seen = Some(version);
         }
-        if note_use {
-            self.note_use().await?;
-        }
         Ok(())
+    }
+
+    /// Apart from the following of changes, since it writes, and so may wait for others who do.
+    async fn note_all(&self, shutdown: &CancellationToken) {
+        let mut ending = false;
+        while !ending {
+            ending = shutdown.run_until_cancelled(tokio::time::sleep(TOUCH)).await.is_none();
+            if let Err(fault) = self.note_use().await {
+                tracing::debug!(%fault, "the use of keys could not be written down");
+            }
+        }
     }
 
     async fn refresh(&self) -> Result<(), Error> {
         for ids in self.keys.stale().chunks(CHUNK) {
-            let found = soon(directory::keys(&self.store, ids)).await?;
+            let found = soon(directory::keys(&self.following, ids)).await?;
             self.keys.replace(ids, found.into_iter().map(|record| (record.id, record)).collect());
         }
         for ids in self.tenants.stale().chunks(CHUNK) {
-            let found = soon(directory::tenants(&self.store, ids)).await?;
+            let found = soon(directory::tenants(&self.following, ids)).await?;
             let found = found.into_iter().map(|record| (record.id, Tokens::from(record.tokens)));
             self.tenants.replace(ids, found.collect());
         }

@@ -83,10 +83,13 @@ impl<K: Copy + Eq + Hash, V: Clone> Cache<K, V> {
         entries.map.keys().copied().collect()
     }
 
+    /// Puts what was found in the place of what was known. What is gone is known to be, so that a revocation is answered
+    /// without the database.
     pub(super) fn replace(&self, asked: &[K], found: HashMap<K, V>) {
-        let mut entries = self.lock();
-        for key in asked {
+        let (mut entries, now) = (self.lock(), Instant::now());
+        for key in asked.iter().filter(|key| !found.contains_key(key)) {
             entries.map.remove(key);
+            *entries.absent.place(*key, now) = now;
         }
         entries.map.extend(found);
     }
@@ -123,7 +126,7 @@ mod tests {
         cache.put(2, Some("b"), Generation(0));
         let stale = cache.stale();
         cache.replace(&stale, HashMap::from([(2, "c")]));
-        assert_eq!((cache.get(1), cache.get(2)), (Known::Nothing(Generation(1)), Known::Here("c")));
+        assert_eq!((cache.get(1), cache.get(2)), (Known::Absent, Known::Here("c")));
     }
 
     #[test]

@@ -67,14 +67,29 @@ async fn a_batch_counts_as_its_messages() {
     let first = batch(6).await;
     first.expect(200);
     assert_eq!(number(&first, "ratelimit-remaining"), 4);
-    batch(6).await.problem(429, "rate_limited");
-    // The refused batch was one request, and nothing of it was sent.
-    let second = batch(3).await;
+    let refused = batch(6).await;
+    refused.problem(429, "rate_limited");
+    assert_eq!(number(&refused, "ratelimit-remaining"), 4);
+    assert!(number(&refused, "retry-after") > 60, "two more have to come back: {refused:?}");
+    // Nothing of the refused batch was sent, and nothing was taken for it.
+    let second = batch(4).await;
     second.expect(200);
     assert_eq!(number(&second, "ratelimit-remaining"), 0);
-    too_much(&send(&tenant).await, 10);
+    for reply in [&send(&tenant).await, &batch(1).await] {
+        too_much(reply, 10);
+    }
+    // More than fit at all take all there is, and what has faults counts as one.
+    let other = raven.bare_tenant().await.at(&url);
+    let messages = vec![plain("ann@example.com"); 11];
+    let whole = other.post("/v1/messages/batch", &json!({ "messages": messages })).await;
+    whole.expect(200);
+    assert_eq!(number(&whole, "ratelimit-remaining"), 0);
+    let third = raven.bare_tenant().await.at(&url);
+    let faulty = third.post("/v1/messages/batch", &json!({"messages": []})).await;
+    faulty.problem(422, "validation_failed");
+    assert_eq!(number(&faulty, "ratelimit-remaining"), 9);
     let waiting = async || raven.vhost.waiting("sends").await.len();
-    until("what was accepted, alone", waiting, |count| *count == 9).await;
+    until("what was accepted, alone", waiting, |count| *count == 21).await;
 }
 
 #[tokio::test]

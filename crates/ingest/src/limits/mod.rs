@@ -20,7 +20,7 @@ use domain::api_key::KeyId;
 pub(crate) use quota::Standing;
 pub(crate) use tell::{keep, tell};
 
-use self::buckets::Buckets;
+use self::buckets::{Bucket, Buckets};
 use self::proxies::{Proxies, household};
 use self::settings::LimitSettings;
 
@@ -47,6 +47,33 @@ struct Pair {
     tenant: Buckets<TenantId>,
 }
 
+impl Pair {
+    /// Takes tokens out of both buckets, if both have them and they are to be kept. Refused, the longer wait is told, after
+    /// which neither refuses.
+    fn take(
+        &self,
+        (key, tenant): (KeyId, TenantId),
+        tokens: u32,
+        now: Instant,
+        keep: bool,
+    ) -> Option<Standing> {
+        // Always in this order, so that nobody waits for the other with one of them in hand.
+        let (mut of_key, mut of_tenant) = (self.key.open(key, now), self.tenant.open(tenant, now));
+        let key = of_key.as_mut().map(|bucket| bucket.take(tokens, now));
+        let tenant = of_tenant.as_mut().map(|bucket| bucket.take(tokens, now));
+        let standings = || key.into_iter().chain(tenant);
+        let refused = standings().filter(|standing| standing.wait.is_some());
+        if let Some(refused) = refused.max_by_key(|standing| standing.wait) {
+            return Some(refused);
+        }
+        if keep {
+            of_key.into_iter().for_each(Bucket::keep);
+            of_tenant.into_iter().for_each(Bucket::keep);
+        }
+        standings().min_by_key(|standing| standing.remaining)
+    }
+}
+
 impl Limits {
     pub(crate) fn new(settings: LimitSettings) -> Self {
         let pair = |key, tenant| Pair { key: Buckets::new(key), tenant: Buckets::new(tenant) };
@@ -58,28 +85,34 @@ impl Limits {
         }
     }
 
-    /// Counts what a key asks for, and says how it and its tenant stand: whichever is nearer to its end. The key comes
-    /// first, so that what one key has refused is not taken from the tenant's others.
+    /// Counts what a key asks for, and says how it and its tenant stand: whichever is nearer to its end. Either has all of
+    /// it, or nothing is taken of either: what one key is refused is not taken from the tenant's others.
     pub(crate) fn count(
         &self,
         class: Class,
-        (key, tenant): (KeyId, TenantId),
+        caller: (KeyId, TenantId),
         tokens: u32,
         now: Instant,
     ) -> Option<Standing> {
-        let pair = match class {
+        self.pair(class).take(caller, tokens, now, true)
+    }
+
+    /// Why a key could not have anything at present, if so; nothing is counted.
+    pub(crate) fn exhausted(
+        &self,
+        class: Class,
+        caller: (KeyId, TenantId),
+        now: Instant,
+    ) -> Option<Standing> {
+        let standing = self.pair(class).take(caller, 1, now, false);
+        standing.filter(|standing| standing.wait.is_some())
+    }
+
+    fn pair(&self, class: Class) -> &Pair {
+        match class {
             Class::Sends => &self.sends,
             Class::Requests => &self.requests,
-        };
-        let of_key = pair.key.take(key, tokens, now);
-        if of_key.is_some_and(|standing| standing.wait.is_some()) {
-            return of_key;
         }
-        let of_tenant = pair.tenant.take(tenant, tokens, now);
-        if of_tenant.is_some_and(|standing| standing.wait.is_some()) {
-            return of_tenant;
-        }
-        of_key.into_iter().chain(of_tenant).min_by_key(|standing| standing.remaining)
     }
 
     /// Whether the address of a request has had too many without a good key; nothing is counted.
@@ -90,7 +123,7 @@ impl Limits {
 
     /// Counts a request without a good key; too many are told.
     pub(crate) fn failed(&self, request: &HttpRequest, now: Instant) -> Option<Standing> {
-        let standing = self.failures.take(self.address(request)?, 1, now);
+        let standing = self.failures.take(self.address(request)?, now);
         standing.filter(|standing| standing.wait.is_some())
     }
 
@@ -109,7 +142,10 @@ impl Limits {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use actix_web::test::TestRequest;
+    use proptest::prelude::*;
     use service::Environment;
     use uuid::Uuid;
 
@@ -146,6 +182,41 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_that_is_refused_takes_nothing_of_either() {
+        let limits = limits(&[
+            ("RAVEN_RATE_LIMIT_SENDS", "1/s burst 10"),
+            ("RAVEN_RATE_LIMIT_KEY_SENDS", "1/s burst 20"),
+        ]);
+        let now = Instant::now();
+        let send = |key, tokens| limits.count(Class::Sends, caller(key, 1), tokens, now).unwrap();
+        assert_eq!((send(1, 6).wait, send(1, 6).remaining), (None, 4), "the tenant's limit refuses");
+        assert_eq!((send(1, 4).remaining, send(1, 1).limit), (0, 10));
+        let of_key = limits.sends.key.look(KeyId(1), now).unwrap();
+        assert_eq!(of_key.remaining, 9, "of the key's 20 only what was sent is gone");
+        let minute = now + Duration::from_mins(1);
+        let all = limits.count(Class::Sends, caller(1, 1), 10, minute).unwrap();
+        assert_eq!((all.wait, all.remaining), (None, 0));
+    }
+
+    #[test]
+    fn more_than_the_burst_takes_all_of_a_full_bucket() {
+        let limits = limits(&[("RAVEN_RATE_LIMIT_SENDS", "1/s burst 10")]);
+        let standing = limits.count(Class::Sends, caller(1, 1), 11, Instant::now()).unwrap();
+        assert_eq!((standing.wait, standing.remaining), (None, 0));
+    }
+
+    #[test]
+    fn looking_takes_nothing() {
+        let limits =
+            limits(&[("RAVEN_RATE_LIMIT_SENDS", "1/s burst 2"), ("RAVEN_RATE_LIMIT_KEY_SENDS", "off")]);
+        let now = Instant::now();
+        let exhausted = || limits.exhausted(Class::Sends, caller(1, 1), now).is_some();
+        assert!((0..9).all(|_| !exhausted()));
+        assert_eq!(limits.count(Class::Sends, caller(1, 1), 2, now).unwrap().wait, None);
+        assert!(exhausted());
+    }
+
+    #[test]
     fn what_is_off_is_not_told() {
         let limits = limits(&[("RAVEN_RATE_LIMIT_SENDS", "off")]);
         assert_eq!(limits.count(Class::Sends, caller(1, 1), 500, Instant::now()), None);
@@ -170,5 +241,26 @@ mod tests {
         assert!(limits.distrusts(&from("10.0.0.1", "192.0.2.2"), now).is_none());
         let nowhere = TestRequest::default().to_http_request();
         assert!((0..9).all(|_| limits.failed(&nowhere, now).is_none()), "no address, nothing to count by");
+    }
+    proptest! {
+        /// As a client would: it knows whole seconds only.
+        #[test]
+        fn who_waits_as_long_as_told_gets_through(
+            before in prop::collection::vec((0u32..3, 1u32..80, 0u64..3_000), 0..20), tokens in 1u32..600
+        ) {
+            let limits = limits(&[
+                ("RAVEN_RATE_LIMIT_SENDS", "7/s burst 50"),
+                ("RAVEN_RATE_LIMIT_KEY_SENDS", "100/m burst 30"),
+            ]);
+            let mut now = Instant::now();
+            for (key, tokens, millis) in before {
+                limits.count(Class::Sends, caller(key, 1), tokens, now);
+                now += Duration::from_millis(millis);
+            }
+            if let Some(wait) = limits.count(Class::Sends, caller(1, 1), tokens, now).unwrap().wait {
+                now += Duration::from_secs(tell::seconds(wait));
+                prop_assert_eq!(limits.count(Class::Sends, caller(1, 1), tokens, now).unwrap().wait, None);
+            }
+        }
     }
 }

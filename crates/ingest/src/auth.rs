@@ -10,7 +10,7 @@ use domain::{Actor, TenantId};
 use store::directory::KeyRecord;
 
 use crate::directory::{Directory, Verdict};
-use crate::limits::{self, Class, Limits, Standing};
+use crate::limits::{self, Class, Limits, Sought, Standing, Strangers};
 use crate::problem::{Code, Problem};
 
 /// The tenant whose key came with a request, and what that key covers.
@@ -78,22 +78,26 @@ impl Caller {
 }
 
 /// The record of the key that came with a request. A good key that this process knows is served whatever else comes from
-/// its address; where too much was refused already, nothing is looked up for others.
+/// its address; where too much was looked for in vain, nothing is looked up for others.
 async fn authenticate(request: &HttpRequest) -> Result<KeyRecord, Problem> {
     let Some(directory) = request.app_data::<Data<Directory>>() else { return Err(refused(request)) };
     let key = presented(request).and_then(|text| ApiKey::parse(text).ok());
     let Some(key) = key else { return Err(refused(request)) };
     match directory.known(&key) {
-        Verdict::Good(record) => Ok(record),
-        Verdict::Bad => Err(refused(request)),
-        Verdict::Unknown => {
-            let limits = request.app_data::<Data<Limits>>();
-            if let Some(standing) = limits.and_then(|limits| limits.distrusts(request, Instant::now())) {
-                return Err(distrusted(request, standing));
-            }
-            directory.key(&key).await?.ok_or_else(|| refused(request))
-        }
+        Verdict::Good(record) => return Ok(record),
+        Verdict::Bad => return Err(refused(request)),
+        Verdict::Unknown => {}
     }
+    let strangers = request.app_data::<Data<Limits>>().map(|limits| &limits.strangers);
+    let barred = |strangers: &Strangers| strangers.barred(Sought::Key, request, Instant::now());
+    if let Some(standing) = strangers.and_then(barred) {
+        return Err(distrusted(request, standing));
+    }
+    let found = directory.key(&key).await?;
+    if let Some(strangers) = strangers.filter(|_| found.in_vain()) {
+        strangers.in_vain(Sought::Key, request, Instant::now());
+    }
+    found.value.ok_or_else(|| refused(request))
 }
 
 fn presented(request: &HttpRequest) -> Option<&str> {
@@ -107,7 +111,7 @@ fn presented(request: &HttpRequest) -> Option<&str> {
 /// There is no good key in the request. That is counted, for its address.
 fn refused(request: &HttpRequest) -> Problem {
     let limits = request.app_data::<Data<Limits>>();
-    if let Some(standing) = limits.and_then(|limits| limits.failed(request, Instant::now())) {
+    if let Some(standing) = limits.and_then(|limits| limits.strangers.refused(request, Instant::now())) {
         return distrusted(request, standing);
     }
     let detail = "Send a valid API key in X-Raven-Key, or in Authorization as a Bearer token.";

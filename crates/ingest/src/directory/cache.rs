@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::recent::Recent;
@@ -38,9 +38,9 @@ struct Entries<K, V> {
 }
 
 impl<K: Copy + Eq + Hash, V: Clone> Cache<K, V> {
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new() -> Self {
         let absent = Recent::new(MOST_ABSENT);
-        Arc::new(Self(Mutex::new(Entries { map: HashMap::new(), absent, generation: Generation(0) })))
+        Self(Mutex::new(Entries { map: HashMap::new(), absent, generation: Generation(0) }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries<K, V>> {

@@ -1,27 +1,26 @@
 //! How much of one caller is let through: token buckets for each key and each tenant, of sends and of everything else,
-//! and for each address, of requests without a good key.
+//! and for each address, of what is not known.
 //!
-//! Each process counts for itself, so `n` processes let through up to `n` times as much. The webhooks of a provider are
-//! never limited: what is refused there would be repeated, and in the end be lost.
+//! Each process counts for itself, so `n` processes let through up to `n` times as much. The webhooks of a tenant that is
+//! known are never limited: what is refused there would be repeated, and in the end be lost.
 
 mod buckets;
 mod proxies;
 mod quota;
 pub(crate) mod settings;
+mod strangers;
 mod tell;
 
-use std::net::IpAddr;
 use std::time::Instant;
 
-use actix_web::HttpRequest;
 use domain::TenantId;
 use domain::api_key::KeyId;
 
 pub(crate) use quota::Standing;
+pub(crate) use strangers::{Sought, Strangers};
 pub(crate) use tell::{keep, tell};
 
 use self::buckets::{Bucket, Buckets};
-use self::proxies::{Proxies, household};
 use self::settings::LimitSettings;
 
 /// What is counted apart from each other.
@@ -38,8 +37,7 @@ pub(crate) enum Class {
 pub(crate) struct Limits {
     sends: Pair,
     requests: Pair,
-    failures: Buckets<IpAddr>,
-    proxies: Proxies,
+    pub(crate) strangers: Strangers,
 }
 
 struct Pair {
@@ -80,8 +78,7 @@ impl Limits {
         Self {
             sends: pair(settings.key_sends, settings.sends),
             requests: pair(settings.key_requests, settings.requests),
-            failures: Buckets::new(settings.failures),
-            proxies: settings.proxies,
+            strangers: Strangers::new(settings.failures, settings.proxies),
         }
     }
 
@@ -114,37 +111,12 @@ impl Limits {
             Class::Requests => &self.requests,
         }
     }
-
-    /// Whether the address of a request has had too many without a good key; nothing is counted.
-    pub(crate) fn distrusts(&self, request: &HttpRequest, now: Instant) -> Option<Standing> {
-        let standing = self.failures.look(self.address(request)?, now);
-        standing.filter(|standing| standing.wait.is_some())
-    }
-
-    /// Counts a request without a good key; too many are told.
-    pub(crate) fn failed(&self, request: &HttpRequest, now: Instant) -> Option<Standing> {
-        let standing = self.failures.take(self.address(request)?, now);
-        standing.filter(|standing| standing.wait.is_some())
-    }
-
-    /// Where a request comes from, past the proxies that are trusted.
-    fn address(&self, request: &HttpRequest) -> Option<IpAddr> {
-        let peer = request.peer_addr()?.ip();
-        if self.proxies.is_empty() {
-            return Some(household(self.proxies.client(peer, &[])));
-        }
-        let values = request.headers().get_all("x-forwarded-for");
-        // What is no text is an unreadable hop, at which the walk ends.
-        let forwarded: Vec<&str> = values.map(|value| value.to_str().unwrap_or_default()).collect();
-        Some(household(self.proxies.client(peer, &forwarded)))
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use actix_web::test::TestRequest;
     use proptest::prelude::*;
     use service::Environment;
     use uuid::Uuid;
@@ -222,26 +194,6 @@ mod tests {
         assert_eq!(limits.count(Class::Sends, caller(1, 1), 500, Instant::now()), None);
     }
 
-    #[test]
-    fn addresses_are_distrusted_each_for_itself() {
-        let limits =
-            limits(&[("RAVEN_RATE_LIMIT_FAILURES", "1/s burst 2"), ("RAVEN_TRUSTED_PROXIES", "10.0.0.0/8")]);
-        let now = Instant::now();
-        let from = |peer: &str, forwarded: &str| {
-            let request = TestRequest::default().peer_addr(format!("{peer}:4711").parse().unwrap());
-            request.insert_header(("x-forwarded-for", forwarded)).to_http_request()
-        };
-        let failed = |peer: &str, forwarded: &str| limits.failed(&from(peer, forwarded), now).is_some();
-        assert_eq!([0, 1, 2].map(|_| failed("10.0.0.1", "192.0.2.1")), [false, false, true]);
-        assert!(
-            limits.distrusts(&from("10.0.0.2", "192.0.2.1"), now).is_some(),
-            "another proxy, the same client"
-        );
-        assert!(limits.distrusts(&from("192.0.2.1", "192.0.2.9"), now).is_some(), "the client itself");
-        assert!(limits.distrusts(&from("10.0.0.1", "192.0.2.2"), now).is_none());
-        let nowhere = TestRequest::default().to_http_request();
-        assert!((0..9).all(|_| limits.failed(&nowhere, now).is_none()), "no address, nothing to count by");
-    }
     proptest! {
         /// As a client would: it knows whole seconds only.
         #[test]

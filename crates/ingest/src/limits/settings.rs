@@ -28,7 +28,7 @@ pub(crate) const KEY_REQUESTS: Variable = Variable {
 pub(crate) const FAILURES: Variable = Variable {
     name: "RAVEN_RATE_LIMIT_FAILURES",
     default: Some("5/s burst 300"),
-    meaning: "requests without a good key from one address, likewise",
+    meaning: "look-ups in vain, of keys and of tenants each, for one address, likewise; tenfold without a look-up",
 };
 pub(crate) const TRUSTED_PROXIES: Variable = Variable {
     name: "RAVEN_TRUSTED_PROXIES",

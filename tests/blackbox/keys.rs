@@ -75,6 +75,39 @@ async fn a_key_is_made_used_listed_and_revoked() {
     assert_eq!([entry(0), entry(1)], [(json!("key.revoked"), json!(id)), (json!("key.created"), json!(id))]);
 }
 
+/// The statement that waits for a lock, and since when: as long as it is the same, whoever sent it is busy.
+const WAITING: &str = "select pid || ' since ' || query_start from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'";
+
+#[tokio::test]
+async fn a_revocation_does_not_wait_behind_requests() {
+    let mut raven = Raven::without_worker("a_revocation_does_not_wait_behind_requests").await;
+    let (busy, revoked) = (raven.bare_tenant().await, raven.bare_tenant().await);
+    let url = raven.start_ingest_with(&[("RAVEN_DATABASE_CONNECTIONS", "1")]).await;
+    let (busy, revoked) = (busy.at(&url), revoked.at(&url));
+    let send = async || revoked.post("/v1/messages", &plain("ann@example.com")).await;
+    send().await.expect(200);
+    busy.get("/v1/audit-log").await.expect(200);
+    // Within a transaction Postgres goes on telling what it saw first.
+    let (mut session, onlooker) = (raven.database.session().await, raven.database.session().await);
+    let hold = session.client.transaction().await.unwrap();
+    hold.batch_execute("lock table suppressions in access exclusive mode").await.unwrap();
+    let waiting = async || {
+        let row = onlooker.client.query_opt(WAITING, &[]).await.unwrap();
+        row.map(|row| row.get::<_, String>(0))
+    };
+    let revoke = async {
+        let before = until("the only connection to wait", waiting, Option::is_some).await;
+        let id = &revoked.key["rk_live_".len()..][..8];
+        let done = raven.cli(&["key", "revoke", id, "--json"], "").await;
+        assert!(done.status.success(), "{done:?}");
+        until("the key to be refused", send, |reply| reply.status != 200).await.problem(401, "unauthorized");
+        assert_eq!(waiting().await, before, "the connection is busy all the time");
+    };
+    let (stuck, ()) = tokio::join!(busy.get("/v1/suppressions"), revoke);
+    stuck.problem(503, "database_unavailable");
+}
+
 #[tokio::test]
 async fn a_key_of_another_tenant_is_not_there() {
     let raven = Raven::without_worker("a_key_of_another_tenant_is_not_there").await;

@@ -46,6 +46,7 @@ mod sending;
 mod settings;
 mod shapes;
 mod storm;
+mod strangers;
 mod suppression_files;
 mod tidy;
 mod topology;

@@ -10,7 +10,7 @@ use domain::{Actor, TenantId};
 use store::directory::KeyRecord;
 
 use crate::directory::{Directory, Verdict};
-use crate::limits::{self, Class, Limits, Standing};
+use crate::limits::{self, Class, Limits, Sought, Standing, Strangers};
 use crate::problem::{Code, Problem};
 
 /// The tenant whose key came with a request, and what that key covers.
@@ -35,18 +35,39 @@ pub(crate) async fn caller(request: &HttpRequest, needed: Scope) -> Result<Calle
     Ok(caller)
 }
 
-/// Finds the caller who sends, and counts a message. Every key covers sending.
+/// Finds the caller who sends one message, and counts it. Every key covers sending.
 pub(crate) async fn sender(request: &HttpRequest) -> Result<Caller, Problem> {
-    let record = authenticate(request).await?;
-    let caller = Caller { tenant: record.tenant, key: record.id, test: record.test };
+    let caller = anyone(request).await?;
     count(request, caller, Class::Sends, 1)?;
     Ok(caller)
 }
 
-/// Counts the messages of a request beyond the first.
-pub(crate) fn count_more(request: &HttpRequest, caller: Caller, messages: usize) -> Result<(), Problem> {
-    let more = u32::try_from(messages.saturating_sub(1)).unwrap_or(u32::MAX);
-    if more == 0 { Ok(()) } else { count(request, caller, Class::Sends, more) }
+/// Finds the caller who sends a batch, which is to be counted by [`count_batch`] once it was read. Who could not send a
+/// single message is refused before that.
+pub(crate) async fn batch_sender(request: &HttpRequest) -> Result<Caller, Problem> {
+    let caller = anyone(request).await?;
+    let limits = request.app_data::<Data<Limits>>();
+    let of = (caller.key, caller.tenant);
+    match limits.and_then(|limits| limits.exhausted(Class::Sends, of, Instant::now())) {
+        Some(standing) => judge(request, Class::Sends, standing).map(|()| caller),
+        None => Ok(caller),
+    }
+}
+
+/// Counts the messages of a batch, all of them or none. What could not be read as a batch counts as one message.
+pub(crate) fn count_batch<T>(
+    request: &HttpRequest,
+    caller: Caller,
+    read: &Result<Vec<T>, Problem>,
+) -> Result<(), Problem> {
+    let messages = read.as_ref().map_or(1, Vec::len);
+    count(request, caller, Class::Sends, u32::try_from(messages).unwrap_or(u32::MAX))
+}
+
+/// Whoever came with a good key.
+async fn anyone(request: &HttpRequest) -> Result<Caller, Problem> {
+    let record = authenticate(request).await?;
+    Ok(Caller { tenant: record.tenant, key: record.id, test: record.test })
 }
 
 impl Caller {
@@ -57,22 +78,26 @@ impl Caller {
 }
 
 /// The record of the key that came with a request. A good key that this process knows is served whatever else comes from
-/// its address; where too much was refused already, nothing is looked up for others.
+/// its address; where too much was looked for in vain, nothing is looked up for others.
 async fn authenticate(request: &HttpRequest) -> Result<KeyRecord, Problem> {
     let Some(directory) = request.app_data::<Data<Directory>>() else { return Err(refused(request)) };
     let key = presented(request).and_then(|text| ApiKey::parse(text).ok());
     let Some(key) = key else { return Err(refused(request)) };
     match directory.known(&key) {
-        Verdict::Good(record) => Ok(record),
-        Verdict::Bad => Err(refused(request)),
-        Verdict::Unknown => {
-            let limits = request.app_data::<Data<Limits>>();
-            if let Some(standing) = limits.and_then(|limits| limits.distrusts(request, Instant::now())) {
-                return Err(distrusted(request, standing));
-            }
-            directory.key(&key).await?.ok_or_else(|| refused(request))
-        }
+        Verdict::Good(record) => return Ok(record),
+        Verdict::Bad => return Err(refused(request)),
+        Verdict::Unknown => {}
     }
+    let strangers = request.app_data::<Data<Limits>>().map(|limits| &limits.strangers);
+    let barred = |strangers: &Strangers| strangers.barred(Sought::Key, request, Instant::now());
+    if let Some(standing) = strangers.and_then(barred) {
+        return Err(distrusted(request, standing));
+    }
+    let found = directory.key(&key).await?;
+    if let Some(strangers) = strangers.filter(|_| found.in_vain()) {
+        strangers.in_vain(Sought::Key, request, Instant::now());
+    }
+    found.value.ok_or_else(|| refused(request))
 }
 
 fn presented(request: &HttpRequest) -> Option<&str> {
@@ -86,7 +111,7 @@ fn presented(request: &HttpRequest) -> Option<&str> {
 /// There is no good key in the request. That is counted, for its address.
 fn refused(request: &HttpRequest) -> Problem {
     let limits = request.app_data::<Data<Limits>>();
-    if let Some(standing) = limits.and_then(|limits| limits.failed(request, Instant::now())) {
+    if let Some(standing) = limits.and_then(|limits| limits.strangers.refused(request, Instant::now())) {
         return distrusted(request, standing);
     }
     let detail = "Send a valid API key in X-Raven-Key, or in Authorization as a Bearer token.";
@@ -100,10 +125,16 @@ fn distrusted(request: &HttpRequest, standing: Standing) -> Problem {
 
 /// Counts what a caller asks for, which must not be too much.
 fn count(request: &HttpRequest, caller: Caller, class: Class, tokens: u32) -> Result<(), Problem> {
-    let Some(limits) = request.app_data::<Data<Limits>>() else { return Ok(()) };
-    let Some(standing) = limits.count(class, (caller.key, caller.tenant), tokens, Instant::now()) else {
-        return Ok(());
-    };
+    let limits = request.app_data::<Data<Limits>>();
+    let of = (caller.key, caller.tenant);
+    match limits.and_then(|limits| limits.count(class, of, tokens, Instant::now())) {
+        Some(standing) => judge(request, class, standing),
+        None => Ok(()),
+    }
+}
+
+/// Tells the caller how it stands, and refuses where that is too much.
+fn judge(request: &HttpRequest, class: Class, standing: Standing) -> Result<(), Problem> {
     limits::keep(request, standing);
     if standing.wait.is_none() {
         return Ok(());

@@ -1,7 +1,8 @@
 //! Reading request bodies: bounded in size and in time, each and all together.
 //!
 //! What comes in one piece is in memory already. All else is read only once there is room for the whole of it, and holds
-//! that room until it is answered; so any number of large requests wait for each other, and memory does not grow.
+//! that room until it is answered; so any number of large requests wait for each other, and memory does not grow. Bodies of
+//! the management API need no room: they are small, read only for good keys, and as many as there are connections.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -77,6 +78,9 @@ pub(crate) async fn read(request: &HttpRequest, payload: Payload, limit: usize) 
 
 /// Waits for room for a body, and keeps it with the request until that is answered.
 async fn reserve(request: &HttpRequest, announced: usize, limit: usize) -> Result<(), Problem> {
+    if limit == MANAGE {
+        return Ok(());
+    }
     // A body that does not say how long it is may be as long as it is allowed to.
     let bytes = if announced == 0 { limit } else { announced };
     let Some(budget) = request.app_data::<Data<Budget>>() else { return Ok(()) };
@@ -133,4 +137,36 @@ pub(crate) async fn json(request: &HttpRequest, payload: Payload, limit: usize) 
 pub(crate) fn parse(body: &[u8]) -> Result<Value, Problem> {
     serde_json::from_slice(body)
         .map_err(|fault| Problem::new(Code::MalformedJson, format!("The body is not JSON: {fault}.")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+
+    use actix_web::FromRequest as _;
+    use actix_web::dev;
+    use actix_web::test::TestRequest;
+    use futures_util::{Stream, stream};
+
+    use super::*;
+
+    /// Reads a body that comes in two pieces while there is no room at all.
+    async fn without_room(limit: usize) -> Option<Result<Bytes, Problem>> {
+        let none = Budget { sends: Arc::new(Semaphore::new(0)), webhooks: Arc::new(Semaphore::new(0)) };
+        let request = TestRequest::default().app_data(Data::new(none)).to_http_request();
+        let pieces = ["{", "}"].map(|piece| Ok(Bytes::from(piece)));
+        let pieces: Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>> = Box::pin(stream::iter(pieces));
+        let payload = Payload::from_request(&request, &mut dev::Payload::from(pieces)).await.unwrap();
+        let mut reading = pin!(read(&request, payload, limit));
+        match futures_util::poll!(reading.as_mut()) {
+            Poll::Ready(body) => Some(body),
+            Poll::Pending => None,
+        }
+    }
+
+    #[actix_web::test]
+    async fn management_does_not_wait_for_the_room_of_webhooks() {
+        assert_eq!(without_room(MANAGE).await.unwrap().unwrap(), "{}");
+        assert!(without_room(WEBHOOK).await.is_none() && without_room(SEND).await.is_none());
+    }
 }

@@ -50,6 +50,9 @@ use crate::settings::Settings;
 /// Connections that one worker thread of the HTTP server holds open.
 const CONNECTIONS: usize = 20_000;
 
+/// Connections to Postgres over which changes are followed, beside those of requests. There is one question at a time.
+const FOLLOWING: usize = 1;
+
 /// Serves until `shutdown`; then answers what has begun, and ends.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = TcpListener::bind(settings.listen)
@@ -72,7 +75,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         &tracker,
         background.clone(),
     );
-    let directory = Directory::new(store.clone());
+    let following = Store::new(settings.database, FOLLOWING).context("DATABASE_URL")?;
+    let directory = Directory::new(store.clone(), following.clone());
     let (fresh, stop) = (directory.clone(), background.clone());
     tracker.spawn(keep_running("directory", move || fresh.clone().keep_fresh(stop.clone())));
     let database = store::watch(store.clone(), &tracker, background.clone());
@@ -100,6 +104,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         tracing::warn!(tasks = tracker.len(), "ended with tasks still at work");
     }
     store.close();
+    following.close();
     served.context("the HTTP server failed")
 }
 

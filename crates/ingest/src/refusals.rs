@@ -52,7 +52,7 @@ macro_rules! refusals {
 refusals! {
     Usual: Unauthorized, Forbidden, RateLimited, Internal, DatabaseUnavailable;
     Sending: IdempotencyMismatch, QueueUnavailable;
-    Hooked: MalformedJson, RequestTimeout, PayloadTooLarge, Unauthorized, NotFound, UnknownProvider, RateLimited, Internal,
+    Hooked: MalformedJson, RequestTimeout, PayloadTooLarge, Unauthorized, NotFound, UnknownProvider, Internal,
         QueueUnavailable, DatabaseUnavailable;
     Missing: NotFound;
     Stranger: UnknownProvider;

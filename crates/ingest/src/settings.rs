@@ -23,7 +23,7 @@ const PUBLIC_URL: Variable = Variable {
 const DATABASE_CONNECTIONS: Variable = Variable {
     name: "RAVEN_DATABASE_CONNECTIONS",
     default: Some("10"),
-    meaning: "most connections to Postgres",
+    meaning: "most connections to Postgres for requests; one more follows changes",
 };
 const PUBLISH_CHANNELS: Variable = Variable {
     name: "RAVEN_PUBLISH_CHANNELS",
@@ -76,7 +76,7 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Mailjet, for the management API.
     pub mailjet: mailjet::Client,
-    /// Most connections to Postgres.
+    /// Most connections to Postgres for requests.
     pub database_connections: usize,
     /// Channels that publish.
     pub publish_channels: usize,

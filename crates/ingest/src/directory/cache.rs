@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::recent::Recent;
@@ -38,9 +38,9 @@ struct Entries<K, V> {
 }
 
 impl<K: Copy + Eq + Hash, V: Clone> Cache<K, V> {
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new() -> Self {
         let absent = Recent::new(MOST_ABSENT);
-        Arc::new(Self(Mutex::new(Entries { map: HashMap::new(), absent, generation: Generation(0) })))
+        Self(Mutex::new(Entries { map: HashMap::new(), absent, generation: Generation(0) }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries<K, V>> {
@@ -83,10 +83,13 @@ impl<K: Copy + Eq + Hash, V: Clone> Cache<K, V> {
         entries.map.keys().copied().collect()
     }
 
+    /// Puts what was found in the place of what was known. What is gone is known to be, so that a revocation is answered
+    /// without the database.
     pub(super) fn replace(&self, asked: &[K], found: HashMap<K, V>) {
-        let mut entries = self.lock();
-        for key in asked {
+        let (mut entries, now) = (self.lock(), Instant::now());
+        for key in asked.iter().filter(|key| !found.contains_key(key)) {
             entries.map.remove(key);
+            *entries.absent.place(*key, now) = now;
         }
         entries.map.extend(found);
     }
@@ -123,7 +126,7 @@ mod tests {
         cache.put(2, Some("b"), Generation(0));
         let stale = cache.stale();
         cache.replace(&stale, HashMap::from([(2, "c")]));
-        assert_eq!((cache.get(1), cache.get(2)), (Known::Nothing(Generation(1)), Known::Here("c")));
+        assert_eq!((cache.get(1), cache.get(2)), (Known::Absent, Known::Here("c")));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::idempotency::{self, Replays, Request, Seen};
 use super::publish::{Outlet, queued};
 use super::request;
 use super::request::schema::{NewBatch, NewMessage};
-use crate::auth::{Caller, count_more, sender};
+use crate::auth::{Caller, batch_sender, count_batch, sender};
 use crate::body;
 use crate::problem::{Code, Fault, Problem};
 use crate::refusals::{Invalid, Sending, Usual};
@@ -139,12 +139,12 @@ pub(super) async fn send_batch(
     outlet: Data<Outlet>,
     replays: Data<Replays>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = sender(&request).await?;
+    let caller = batch_sender(&request).await?;
+    let read = read_batch(&request, payload).await;
+    count_batch(&request, caller, &read)?;
+    let messages = read?;
     let key = idempotency::key(&request)?;
-    let body = body::json(&request, payload, body::SEND).await?;
     let now = Timestamp::now();
-    let messages = batch(body, now)?;
-    count_more(&request, caller, messages.len())?;
     let messages = numbered(caller, key, messages, now)?;
     let accepted: Vec<Accepted> =
         messages.iter().map(|next| Accepted::of(next.id, next.message.scheduled_at.is_some())).collect();
@@ -191,6 +191,12 @@ fn numbered(
 /// comes after that time is still the same request.
 fn at_once_if_past(message: Message, now: Timestamp) -> Message {
     Message { scheduled_at: message.scheduled_at.filter(|&at| at > now), ..message }
+}
+
+/// The messages of a batch whose head and body are without faults.
+async fn read_batch(request: &HttpRequest, payload: Payload) -> Result<Vec<Message>, Problem> {
+    idempotency::key(request)?;
+    batch(body::json(request, payload, body::SEND).await?, Timestamp::now())
 }
 
 /// All messages of a batch, or all the faults of all of them.

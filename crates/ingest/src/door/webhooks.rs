@@ -2,6 +2,7 @@
 //! the worker's business, so that nothing in them can make Mailjet repeat, and hold back, a whole group.
 
 use std::borrow::Cow;
+use std::time::Instant;
 
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::{Data, Payload, Query};
@@ -20,7 +21,8 @@ use utoipa::{OpenApi, PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use crate::body;
-use crate::directory::{Directory, Tokens};
+use crate::directory::{Directory, Tokens, Verdict};
+use crate::limits::{Limits, Sought, Strangers};
 use crate::openapi::words::ProviderName;
 use crate::problem::{Code, Problem};
 use crate::refusals::Hooked;
@@ -79,6 +81,7 @@ pub(super) async fn receive(
     request: HttpRequest,
     payload: Payload,
     directory: Data<Directory>,
+    limits: Data<Limits>,
     publisher: Data<Publisher>,
 ) -> Result<HttpResponse, Problem> {
     let part = |name| request.match_info().get(name).unwrap_or_default();
@@ -86,7 +89,7 @@ pub(super) async fn receive(
         return Err(Problem::new(Code::UnknownProvider, "The only provider so far is mailjet."));
     }
     let tenant: TenantId = part("tenant").parse().map_err(|_| Problem::no_such("tenant"))?;
-    let tokens = directory.tokens(tenant).await?.ok_or_else(|| Problem::no_such("tenant"))?;
+    let tokens = tokens(&request, &directory, &limits.strangers, tenant).await?;
     if !admits(&tokens, &request) {
         return Err(Problem::new(Code::Unauthorized, "This tenant's webhooks need a token."));
     }
@@ -108,6 +111,30 @@ pub(super) async fn receive(
         })
         .await?;
     Ok(HttpResponse::Ok().finish())
+}
+
+/// The live tokens of a tenant. One that this process knows is served whatever else comes from the address; where too many
+/// were looked for in vain, no other is looked up. That is told as a passing fault, since there may be such a tenant.
+async fn tokens(
+    request: &HttpRequest,
+    directory: &Directory,
+    strangers: &Strangers,
+    tenant: TenantId,
+) -> Result<Tokens, Problem> {
+    match directory.known_tokens(tenant) {
+        Verdict::Good(tokens) => return Ok(tokens),
+        Verdict::Bad => return Err(Problem::no_such("tenant")),
+        Verdict::Unknown => {}
+    }
+    if strangers.barred(Sought::Tenant, request, Instant::now()).is_some() {
+        let detail = "Too many tenants that do not exist were asked for from this address. Try again.";
+        return Err(Problem::new(Code::DatabaseUnavailable, detail));
+    }
+    let found = directory.tokens(tenant).await?;
+    if found.in_vain() {
+        strangers.in_vain(Sought::Tenant, request, Instant::now());
+    }
+    found.value.ok_or_else(|| Problem::no_such("tenant"))
 }
 
 /// Whether the request carries one of the tenant's live tokens, or the tenant has none. Every token is compared, and

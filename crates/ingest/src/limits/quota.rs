@@ -55,6 +55,11 @@ impl Quota {
         Ok(Some(Self { each: Duration::from_secs(seconds.into()) / count, burst }))
     }
 
+    /// So many times as much.
+    pub(super) fn times(self, factor: u32) -> Self {
+        Self { each: self.each / factor, burst: self.burst.saturating_mul(factor) }
+    }
+
     /// Takes tokens out of a bucket that is full at `full_at`. More than it can ever hold count as all that it holds.
     pub(crate) fn take(self, full_at: &mut Instant, tokens: u32, now: Instant) -> Standing {
         let missing = full_at.saturating_duration_since(now);
@@ -111,6 +116,11 @@ mod tests {
         for junk in ["5/s burst 0", "5/s burst 1 2", "10000001/s", "99999999999/s", "5/s burst x"] {
             assert_eq!(Quota::read(junk), Err(InvalidQuota), "{junk}");
         }
+    }
+
+    #[test]
+    fn a_multiple_comes_faster_and_in_larger_bursts() {
+        assert_eq!(quota("5/s burst 300").times(10), quota("50/s burst 3000"));
     }
 
     #[test]

@@ -43,7 +43,7 @@ fn write(standing: Standing, headers: &mut HeaderMap) {
 }
 
 /// Whole seconds after which it is surely so.
-fn seconds(span: Duration) -> u64 {
+pub(super) fn seconds(span: Duration) -> u64 {
     span.as_secs() + u64::from(span.subsec_nanos() > 0)
 }
 

@@ -17,7 +17,7 @@ use crate::body;
 use crate::database::ask;
 use crate::page::{Page, Parameters, cut, page};
 use crate::problem::{Code, Fault, Problem};
-use crate::refusals::{AtProvider, Conflict, Invalid, Missing, Usual};
+use crate::refusals::{AtProvider, Conflict, Invalid, InvalidQuery, Missing, Usual};
 
 mod view;
 
@@ -59,7 +59,7 @@ pub(super) async fn add(
         ("limit" = Option<u16>, Query, description = "Domains of a page.", minimum = 1, maximum = 500),
         ("cursor" = Option<String>, Query, description = "The `nextCursor` of the page before."),
     ),
-    responses((status = 200, description = "A page of domains.", body = Page<SendingDomain>), Usual, Invalid),
+    responses((status = 200, description = "A page of domains.", body = Page<SendingDomain>), Usual, InvalidQuery),
 )]
 pub(super) async fn list(
     request: HttpRequest,

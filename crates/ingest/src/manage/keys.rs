@@ -16,7 +16,7 @@ use crate::body;
 use crate::database::ask;
 use crate::page::{Page, Parameters, cut, page};
 use crate::problem::{Code, Fault, Problem};
-use crate::refusals::{Conflict, Invalid, Missing, Usual};
+use crate::refusals::{Conflict, Invalid, InvalidQuery, Missing, Usual};
 
 /// What a key covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -155,7 +155,7 @@ pub(super) async fn create(
             description = "The `nextCursor` of the page before."
         ),
     ),
-    responses((status = 200, description = "A page of keys.", body = Page<KeyRow>), Usual, Invalid),
+    responses((status = 200, description = "A page of keys.", body = Page<KeyRow>), Usual, InvalidQuery),
 )]
 pub(super) async fn list(request: HttpRequest, store: Data<Store>) -> Result<Json<Page<KeyRow>>, Problem> {
     let caller = caller(&request, Scope::Manage).await?;

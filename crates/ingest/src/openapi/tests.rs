@@ -84,6 +84,29 @@ async fn paths_and_methods_are_those_of_the_routes() {
 }
 
 #[test]
+fn what_has_no_body_is_not_told_of_faults_in_it() {
+    let document = json();
+    for (path, method, operation) in operations(&document) {
+        let of_bodies =
+            ["400", "408", "413"].iter().any(|status| operation["responses"].get(status).is_some());
+        assert_eq!(of_bodies, operation.get("requestBody").is_some(), "{method} {path}");
+    }
+}
+
+#[test]
+fn only_sends_and_webhooks_need_the_queue_and_webhooks_are_never_limited() {
+    let document = json();
+    for (path, method, operation) in operations(&document) {
+        let of = |status: &str| operation["responses"][status]["$ref"].as_str().unwrap_or_default();
+        let queue = of("503").contains("queue_unavailable");
+        let known = ["sendMessage", "sendBatch", "receiveWebhook"];
+        assert_eq!(queue, known.contains(&operation["operationId"].as_str().unwrap()), "{method} {path}");
+        let keyed = operation.get("security").is_none();
+        assert_eq!(operation["responses"].get("429").is_some(), keyed, "{method} {path}");
+    }
+}
+
+#[test]
 fn every_code_occurs() {
     let document = json();
     let all = document["components"]["responses"].to_string();

@@ -39,9 +39,25 @@ async fn exit_codes_tell_what_to_do_next() {
         (&["provider", "delete", "mailjet", "--tenant", tenant, "--json"], 3),
         (&["events", "renormalise", "--since", "2026-01-01", "--tenant", NOBODY, "--json"], 3),
         (&["dead-letter", "show", "none", "--json"], 3),
+        (&["key", "create", "--tenant", tenant, "--name", "a\nb", "--json"], 2),
+        (&["suppression", "remove", "ada@shop.example", "--tenant", tenant, "--json"], 3),
+        (&["suppression", "export", "--tenant", tenant, "--json"], 2),
+        (&["suppression", "export", "/", "--tenant", tenant, "--json"], 2),
+        (&["suppression", "import", "/none/such.csv", "--tenant", tenant, "--json"], 2),
+        (&["domain", "show", "shop.example", "--tenant", tenant, "--json"], 3),
+        (&["domain", "check", "shop.example", "--tenant", tenant, "--json"], 3),
+        (&["domain", "remove", "shop.example", "--tenant", tenant, "--json"], 3),
+        (&["domain", "list", "--tenant", NOBODY, "--json"], 3),
+        (&["webhook", "remove", "--tenant", tenant, "--json"], 3),
+        (&["webhook", "register", "--tenant", tenant, "--url", "nonsense", "--json"], 2),
+        (&["erase", "ada@shop.example", "--tenant", NOBODY, "--json"], 3),
+        (&["provider", "test", "mailjet", "--tenant", tenant, "--json"], 3),
     ] {
         assert_failed(&raven.cli(arguments, "").await, code);
     }
+    let mut register = vec!["webhook", "register", "--tenant", tenant, "--url", "https://raven.example"];
+    register.extend(["--backup-url", "ftp://raven.example", "--json"]);
+    assert_failed(&raven.cli(&register, "").await, 2);
     let away = [
         ("DATABASE_URL", "postgres://nobody:hidden@127.0.0.1:1/none"),
         ("AMQP_URL", "amqp://nobody:hidden@127.0.0.1:1"),

@@ -15,6 +15,7 @@ use store::suppressions::{self, Filter, Import, Imported};
 
 use super::require;
 use crate::args::Suppression;
+use crate::failure::Failure;
 use crate::output::{Output, note};
 
 /// Bytes of a file that are read, and rows that are written, at once.
@@ -43,7 +44,10 @@ pub(super) async fn run(command: Suppression, store: &Store, output: Output) -> 
             let key = key_of(&email);
             let removed = suppressions::delete(store, tenant, &key, Actor::Operator).await;
             let removed = removed.context("the address was not taken off the list")?;
-            anyhow::ensure!(removed, "{email} is not on the suppression list of this tenant");
+            if !removed {
+                let none = format!("{email} is not on the suppression list of this tenant");
+                return Err(Failure::NoSuchThing(none).into());
+            }
             output.one(&json!({ "email": email, "removed": true }))
         }
         Suppression::Import { file, .. } => import(store, tenant, &file, output).await,
@@ -93,7 +97,7 @@ async fn import(store: &Store, tenant: TenantId, path: &Path, output: Output) ->
     let (mut source, length): (Box<dyn Read>, Option<u64>) = if path == Path::new("-") {
         (Box::new(io::stdin().lock()), None)
     } else {
-        let file = File::open(path).with_context(|| path.display().to_string())?;
+        let file = File::open(path).map_err(|fault| Failure::file(path, &fault))?;
         let length = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
         (Box::new(file), length)
     };
@@ -150,10 +154,13 @@ async fn export(
     path: Option<&Path>,
     output: Output,
 ) -> anyhow::Result<()> {
-    anyhow::ensure!(path.is_some() || !output.json, "with --json, name a file for the list");
+    if path.is_none() && output.json {
+        return Err(Failure::Arguments("with --json, name a file for the list".to_owned()).into());
+    }
     let mut target: Box<dyn io::Write> = match path {
         Some(path) => {
-            Box::new(BufWriter::new(File::create_new(path).with_context(|| path.display().to_string())?))
+            let file = File::create_new(path).map_err(|fault| Failure::file(path, &fault))?;
+            Box::new(BufWriter::new(file))
         }
         None => Box::new(BufWriter::new(io::stdout().lock())),
     };

@@ -10,6 +10,7 @@ use store::Store;
 
 use super::{provisioner, require};
 use crate::args::{Event, Webhook};
+use crate::failure::Failure;
 use crate::output::{Output, note};
 
 const PUBLIC_URL: Variable = Variable {
@@ -46,7 +47,10 @@ pub(super) async fn run(
             require(store, tenant).await?;
             let removed = provisioner.remove_webhooks(tenant, Actor::Operator).await;
             let removed = removed.context("the webhooks were not removed, or not all of them; repeat it")?;
-            anyhow::ensure!(removed, "Raven has no webhooks registered for this tenant");
+            if !removed {
+                let none = "Raven has no webhooks registered for this tenant";
+                return Err(Failure::NoSuchThing(none.to_owned()).into());
+            }
             output.one(&json!({ "tenantId": tenant, "removed": true }))
         }
     }
@@ -54,13 +58,13 @@ pub(super) async fn run(
 
 fn main_url(url: Option<&str>, tenant: TenantId, environment: &Environment) -> anyhow::Result<Endpoint> {
     match url {
-        Some(text) => endpoint("--url", text, tenant),
+        Some(text) => Ok(endpoint("--url", text, tenant)?),
         None => Ok(environment.read(&PUBLIC_URL, |base| Endpoint::below(base, tenant))?),
     }
 }
 
-fn endpoint(name: &str, text: &str, tenant: TenantId) -> anyhow::Result<Endpoint> {
-    Endpoint::parse(text, tenant).map_err(|fault| anyhow::anyhow!("{name} {fault}"))
+fn endpoint(name: &str, text: &str, tenant: TenantId) -> Result<Endpoint, Failure> {
+    Endpoint::parse(text, tenant).map_err(|fault| Failure::Arguments(format!("{name} {fault}")))
 }
 
 /// In Mailjet's order, each once; without any, all.

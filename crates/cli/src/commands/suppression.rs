@@ -34,9 +34,10 @@ pub(super) async fn run(command: Suppression, store: &Store, output: Output) -> 
     };
     require(store, tenant).await?;
     match command {
-        Suppression::List { email, reason, limit, .. } => {
+        Suppression::List { email, reason, limit, cursor, .. } => {
             let email_key = email.as_deref().map(key_of);
-            let filter = Filter { email_key, reason: reason.map(Into::into), after: None };
+            let after = cursor.as_deref().map(key_of);
+            let filter = Filter { email_key, reason: reason.map(Into::into), after };
             list(store, tenant, &filter, limit, output).await
         }
         Suppression::Add { email, reason, .. } => add(store, tenant, &email, reason.into(), output).await,
@@ -65,8 +66,13 @@ async fn list(
     limit: u32,
     output: Output,
 ) -> anyhow::Result<()> {
-    let rows = suppressions::list(store, tenant, filter, i64::from(limit)).await;
-    let rows = rows.context("the list was not read")?;
+    // One more, to see whether there are more.
+    let rows = suppressions::list(store, tenant, filter, i64::from(limit) + 1).await;
+    let mut rows = rows.context("the list was not read")?;
+    let room = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = rows.len() > room;
+    rows.truncate(room);
+    let next = rows.last().filter(|_| more).map(|row| row.email_key.clone());
     let rows: Vec<Value> = rows
         .into_iter()
         .map(|row| {
@@ -74,7 +80,7 @@ async fn list(
             json!({ "email": row.email, "reason": reason, "createdAt": at, "eventId": row.event_id })
         })
         .collect();
-    output.list(&rows, &["email", "reason", "createdAt"])
+    output.page(&rows, &["email", "reason", "createdAt"], next)
 }
 
 async fn add(

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use domain::{Actor, TenantId};
 use mailjet::{CallbackEvent, CallbackStatus};
-use provisioning::webhooks::{Endpoint, WebhookWish, Webhooks};
+use provisioning::webhooks::{Endpoint, Registered, WebhookWish, Webhooks};
 use serde_json::{Value, json};
 use service::{Environment, Variable};
 use store::Store;
@@ -91,7 +91,10 @@ fn show(webhooks: Webhooks, output: Output) -> anyhow::Result<()> {
             })
         })
         .collect();
-    output.list(&rows, &COLUMNS)?;
+    output.list_with(&rows, &COLUMNS, &[("registration", json!(registered.as_ref().map(registration)))])?;
+    if output.json {
+        return Ok(());
+    }
     let registered = registered.as_ref();
     if let Some(fault) = registered.and_then(|registered| registered.fault.as_deref()) {
         note(&format!("not all is as it should be: {fault}"))?;
@@ -102,4 +105,18 @@ fn show(webhooks: Webhooks, output: Output) -> anyhow::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// What is kept registered, as the API tells it.
+fn registration(registered: &Registered) -> Value {
+    let Registered { url, backup_url, events, checked_at, fault, contested_at } = registered;
+    let events: Vec<&str> = events.iter().map(|event| event.as_str()).collect();
+    json!({
+        "url": url,
+        "backupUrl": backup_url,
+        "events": events,
+        "checkedAt": checked_at,
+        "fault": fault,
+        "contestedAt": contested_at,
+    })
 }

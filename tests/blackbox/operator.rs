@@ -44,6 +44,7 @@ async fn exit_codes_tell_what_to_do_next() {
         (&["suppression", "export", "--tenant", tenant, "--json"], 2),
         (&["suppression", "export", "/", "--tenant", tenant, "--json"], 2),
         (&["suppression", "import", "/none/such.csv", "--tenant", tenant, "--json"], 2),
+        (&["suppression", "import", "-", "--tenant", tenant, "--json"], 2),
         (&["domain", "show", "shop.example", "--tenant", tenant, "--json"], 3),
         (&["domain", "check", "shop.example", "--tenant", tenant, "--json"], 3),
         (&["domain", "remove", "shop.example", "--tenant", tenant, "--json"], 3),

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use broker::dead_letters::Fault;
+use domain::suppression::file::BadHeader;
 use provisioning::{Error, RestError};
 
 /// Something went wrong that is none of the below.
@@ -39,7 +40,7 @@ pub(crate) fn exit_code(fault: &anyhow::Error) -> u8 {
 }
 
 fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
-    if cause.is::<service::Invalid>() {
+    if cause.is::<service::Invalid>() || cause.is::<BadHeader>() {
         return Some(MISCONFIGURED);
     }
     if let Some(failure) = cause.downcast_ref() {

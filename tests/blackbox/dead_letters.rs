@@ -211,6 +211,7 @@ async fn many_letters_are_seen_whole_or_not_at_all() {
     let some = run(&raven, &["list", "--json", "--limit", "7"]).await;
     assert_eq!(some.json()["data"].as_array().unwrap().len(), 7);
     assert!(some.stderr.contains("7 of 150"), "{some:?}");
+    assert_eq!((&some.json()["complete"], &all.json()["complete"]), (&json!(false), &json!(true)));
 
     assert_eq!(run(&raven, &["discard", "--all"]).await.status.code(), Some(2));
     assert_eq!(run(&raven, &["discard"]).await.status.code(), Some(2));

@@ -313,11 +313,12 @@ async fn operators_register_by_the_command_line() {
     let shown = tenant.get(PATH).await.expect(200);
     assert_eq!(shown["data"], made["data"]);
     assert_eq!(shown["registration"]["events"], json!(["spam"]));
+    assert_eq!(shown["registration"], made["registration"]);
     assert_eq!(audit(&tenant, "webhooks.registered").await[0]["actor"], "cli");
     run(&["remove"]).await.json();
     eventually("nothing left", async || {
         raven.sim.callbacks(&tenant.account.0).await.is_empty().then_some(())
     })
     .await;
-    assert_eq!(run(&["remove"]).await.status.code(), Some(1));
+    assert_eq!(run(&["remove"]).await.status.code(), Some(3));
 }

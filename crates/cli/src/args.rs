@@ -37,6 +37,8 @@ const SETTINGS: &str = "Settings (environment; NAME_FILE names a file that holds
   MAILJET_URL            base URL of Mailjet's API (provider test, webhook, domain)
   MAILJET_TIMEOUT        one API call, from connect to last byte (provider test, webhook, domain)
   RAVEN_PUBLIC_URL       base of the webhook URLs that are registered (webhook register)
+  RAVEN_CORE_DUMPS       off (the default), or as-system: a crash may then leave a dump of the memory, with the secrets
+                         in it
 
 Exit codes: 0 done, 1 failed, 2 wrong arguments or settings, 3 no such thing (tenant, key, letter, …),
 4 Postgres, RabbitMQ or Mailjet is away. A failure is one line on standard error.";

@@ -1,6 +1,10 @@
 //! Why a command failed, as far as its exit code tells, so that scripts know what to do next.
 
+use std::io;
+use std::path::Path;
+
 use broker::dead_letters::Fault;
+use domain::suppression::file::BadHeader;
 use provisioning::{Error, RestError};
 
 /// Something went wrong that is none of the below.
@@ -18,9 +22,16 @@ pub(crate) enum Failure {
     /// An argument cannot be used.
     #[error("{0}")]
     Arguments(String),
-    /// There is no such tenant, key, letter or account.
+    /// There is no such tenant, key, letter, account, domain, webhook or suppression.
     #[error("{0}")]
     NoSuchThing(String),
+}
+
+impl Failure {
+    /// A file that is named cannot be opened or made.
+    pub(crate) fn file(path: &Path, fault: &io::Error) -> Self {
+        Self::Arguments(format!("{}: {fault}", path.display()))
+    }
 }
 
 /// The exit code of a failure: that of the first cause, from the outside in, that has one of its own.
@@ -29,7 +40,7 @@ pub(crate) fn exit_code(fault: &anyhow::Error) -> u8 {
 }
 
 fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
-    if cause.is::<service::Invalid>() {
+    if cause.is::<service::Invalid>() || cause.is::<BadHeader>() {
         return Some(MISCONFIGURED);
     }
     if let Some(failure) = cause.downcast_ref() {

@@ -9,14 +9,16 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use service::{Environment, program};
+use service::{Environment, core_dumps, program};
 
 use crate::args::Arguments;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     program::install_tls();
-    let environment = match Environment::of_process() {
+    let environment = Environment::of_process()
+        .and_then(|environment| core_dumps::turn_off_unless_wanted(&environment).map(|()| environment));
+    let environment = match environment {
         Ok(environment) => environment,
         Err(invalid) => return complain(&invalid, program::MISCONFIGURED),
     };

@@ -23,8 +23,30 @@ impl Output {
 
     /// Prints a list: as `{"data": […]}`, or as a table of `columns`.
     pub(crate) fn list(self, rows: &[Value], columns: &[&str]) -> anyhow::Result<()> {
+        self.list_with(rows, columns, &[])
+    }
+
+    /// Prints a page of a list, which a program reads on behind `next`; people are told how.
+    pub(crate) fn page(self, rows: &[Value], columns: &[&str], next: Option<String>) -> anyhow::Result<()> {
+        if let Some(cursor) = next.as_ref().filter(|_| !self.json) {
+            note(&format!("there are more: --cursor {cursor}"))?;
+        }
+        self.list_with(rows, columns, &[("nextCursor", next.into())])
+    }
+
+    /// Prints a list; the document for programs has these fields beside it.
+    pub(crate) fn list_with(
+        self,
+        rows: &[Value],
+        columns: &[&str],
+        beside: &[(&str, Value)],
+    ) -> anyhow::Result<()> {
         if self.json {
-            return print(&format!("{}\n", serde_json::json!({ "data": rows })));
+            let mut document = serde_json::json!({ "data": rows });
+            for (name, value) in beside {
+                document[name] = value.clone();
+            }
+            return print(&format!("{document}\n"));
         }
         let cell = |row: &Value, column: &str| row.get(column).map(plain).unwrap_or_default();
         let mut table = vec![columns.iter().map(|&column| column.to_owned()).collect::<Vec<_>>()];

@@ -1,6 +1,6 @@
-//! No core dumps: the memory of a service holds keys and credentials, and a dump of it outlives the crash.
+//! No core dumps: the memory of a program holds keys and credentials, and a dump of it outlives the crash.
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use crate::settings::{Environment, Invalid, Variable};
 
@@ -10,20 +10,37 @@ pub(crate) const CORE_DUMPS: Variable = Variable {
     default: Some("off"),
     meaning: "off, or as-system: a crash may then leave a dump of the memory, with the secrets in it",
 };
-/// One byte rather than none: Linux ignores the limit where dumps go to a program, except for this value (core(5) and
-/// `fs/coredump.c`), and no file is written for so little either.
-const NONE: Rlimit = Rlimit { current: Some(1), maximum: Some(1) };
 
 /// Turns them off unless the setting says otherwise.
-pub(crate) fn turn_off_unless_wanted(environment: &Environment) -> Result<(), Invalid> {
+///
+/// A limit on the size of a dump would not do: Linux ignores it where dumps go to a program (core(5)). What is not dumpable
+/// goes to no program either, and its memory and environment are closed to other processes of the same user.
+pub fn turn_off_unless_wanted(environment: &Environment) -> Result<(), Invalid> {
     let off = environment.read(&CORE_DUMPS, |text| match text {
         "off" => Ok(true),
         "as-system" => Ok(false),
         _ => Err("is neither off nor as-system"),
     })?;
     if off {
-        // Fails only where the limit is lower already, which is as good.
-        let _ = setrlimit(Resource::Core, NONE);
+        set_dumpable_behavior(DumpableBehavior::NotDumpable)
+            .map_err(|fault| CORE_DUMPS.invalid(format!("is off, which the system refuses: {fault}")))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::dumpable_behavior;
+
+    use super::*;
+
+    #[test]
+    fn a_process_is_not_dumpable_unless_that_is_wanted() {
+        set_dumpable_behavior(DumpableBehavior::Dumpable).unwrap();
+        turn_off_unless_wanted(&Environment::of([("RAVEN_CORE_DUMPS", "as-system")])).unwrap();
+        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::Dumpable);
+        turn_off_unless_wanted(&Environment::of([])).unwrap();
+        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+        assert!(turn_off_unless_wanted(&Environment::of([("RAVEN_CORE_DUMPS", "on")])).is_err());
+    }
 }

@@ -6,7 +6,7 @@
 //!
 //! This crate must never know what Raven is for.
 
-mod core_dumps;
+pub mod core_dumps;
 pub mod health;
 pub mod ops;
 pub mod program;

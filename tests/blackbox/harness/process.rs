@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
 use super::{servers::servers, wait::eventually};
 
@@ -32,11 +32,6 @@ impl Process {
         command.stdin(Stdio::null()).stdout(file.try_clone().expect("a log file")).stderr(file);
         let child = command.spawn().unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
         Self { name: name.to_owned(), child, stopped: false, log }
-    }
-
-    /// Its id.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
     }
 
     /// What it has written so far.
@@ -90,9 +85,22 @@ impl Process {
         self.child.wait().expect("the end of a child");
     }
 
+    /// Has it abort where nothing but itself is in the way of a core dump; answers how it ended.
+    pub(crate) async fn abort(&mut self) -> ExitStatus {
+        self.stopped = true;
+        let maximum = getrlimit(Resource::Core).maximum;
+        let limit = Rlimit { current: maximum, maximum };
+        prlimit(Some(self.pid()), Resource::Core, limit).expect("to allow core dumps");
+        self.signal(Signal::ABORT);
+        eventually("the end of a process after SIGABRT", async || self.ended()).await
+    }
+
     fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("the id of a child");
-        kill_process(pid, signal).expect("to signal a child");
+        kill_process(self.pid(), signal).expect("to signal a child");
+    }
+
+    fn pid(&self) -> Pid {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("the id of a child")
     }
 
     /// What is wrong with it, looked at when its test is over.

@@ -37,6 +37,9 @@ pub(crate) enum Suppression {
         /// Show so many at most.
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         limit: u32,
+        /// Go on behind this address: the `nextCursor` of the page before.
+        #[arg(long)]
+        cursor: Option<String>,
     },
     /// Put an address on the list.
     #[command(after_help = ADD)]

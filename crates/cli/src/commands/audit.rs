@@ -7,7 +7,7 @@ use store::audit::{self, EntryView, Filter};
 
 use super::require;
 use crate::args::Audit;
-use crate::output::{Output, note, printable};
+use crate::output::{Output, printable};
 
 pub(super) async fn run(command: Audit, store: &Store, output: Output) -> anyhow::Result<()> {
     let Audit::List { tenant, action, limit, cursor } = command;
@@ -20,11 +20,8 @@ pub(super) async fn run(command: Audit, store: &Store, output: Output) -> anyhow
     let more = entries.len() > room;
     entries.truncate(room);
     let rows: Vec<Value> = entries.iter().map(|entry| row(entry, output)).collect();
-    output.list(&rows, &["id", "createdAt", "actor", "action", "subject", "detail"])?;
-    match entries.last() {
-        Some(last) if more => note(&format!("there are more: --cursor {}", last.id)),
-        _ => Ok(()),
-    }
+    let next = entries.last().filter(|_| more).map(|last| last.id.to_string());
+    output.page(&rows, &["id", "createdAt", "actor", "action", "subject", "detail"], next)
 }
 
 fn row(entry: &EntryView, output: Output) -> Value {

@@ -9,6 +9,7 @@ use store::domains::{self, Domain};
 
 use super::{provisioner, require};
 use crate::args::{self, Named};
+use crate::failure::Failure;
 use crate::output::Output;
 
 /// Domains that are read at once.
@@ -35,16 +36,15 @@ pub(super) async fn run(
             let id = found(store, tenant, &domain).await?.id;
             let checked = provisioner.check_domain(tenant, id, by).await;
             let checked = checked.with_context(|| format!("{domain} was not checked"))?;
-            show(&checked.with_context(|| none(tenant, &domain))?, output)
+            show(&checked.ok_or_else(|| none(tenant, &domain))?, output)
         }
         args::Domain::Remove(Named { domain, tenant }) => {
             let provisioner = provisioner(store, environment).await?;
             let id = found(store, tenant, &domain).await?.id;
             let removed = provisioner.remove_domain(tenant, id, by).await;
-            anyhow::ensure!(
-                removed.with_context(|| format!("{domain} was not removed"))?,
-                none(tenant, &domain)
-            );
+            if !removed.with_context(|| format!("{domain} was not removed"))? {
+                return Err(none(tenant, &domain).into());
+            }
             output.one(&json!({ "id": id, "domain": domain.as_str(), "removed": true }))
         }
     }
@@ -53,11 +53,11 @@ pub(super) async fn run(
 async fn found(store: &Store, tenant: TenantId, name: &DomainName) -> anyhow::Result<Domain> {
     require(store, tenant).await?;
     let found = domains::find(store, tenant, name).await.context("the domain was not looked up")?;
-    found.with_context(|| none(tenant, name))
+    Ok(found.ok_or_else(|| none(tenant, name))?)
 }
 
-fn none(tenant: TenantId, name: &DomainName) -> String {
-    format!("the tenant {tenant} has no domain {name}")
+fn none(tenant: TenantId, name: &DomainName) -> Failure {
+    Failure::NoSuchThing(format!("the tenant {tenant} has no domain {name}"))
 }
 
 async fn list(store: &Store, tenant: TenantId, output: Output) -> anyhow::Result<()> {

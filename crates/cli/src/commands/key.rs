@@ -20,7 +20,8 @@ pub(super) async fn run(command: Key, store: &Store, output: Output) -> anyhow::
                 args::Scope::Send => Scope::Send,
                 args::Scope::Manage => Scope::Manage,
             };
-            let name = KeyName::read(name.as_deref().unwrap_or_default()).context("--name")?;
+            let name = KeyName::read(name.as_deref().unwrap_or_default())
+                .map_err(|fault| Failure::Arguments(format!("--name {fault}")))?;
             require(store, tenant).await?;
             let key = make(store, tenant, NewKey { scope, test, name: name.as_ref() }).await?;
             let (id, key) = (key.id.to_string(), key.reveal());

@@ -107,8 +107,10 @@ fn trimmed(secret: &SecretString, half: &str) -> Result<SecretString, Failure> {
     Ok(SecretString::from(text))
 }
 
-fn from_stdin() -> anyhow::Result<SecretString> {
+fn from_stdin() -> Result<SecretString, Failure> {
     let mut secret = Zeroizing::new(String::new());
-    std::io::stdin().read_to_string(&mut secret).context("the secret was not read from standard input")?;
+    std::io::stdin().read_to_string(&mut secret).map_err(|fault| {
+        Failure::Arguments(format!("the secret was not read from standard input: {fault}"))
+    })?;
     Ok(SecretString::from(secret.as_str()))
 }

@@ -15,6 +15,7 @@ use store::suppressions::{self, Filter, Import, Imported};
 
 use super::require;
 use crate::args::Suppression;
+use crate::failure::Failure;
 use crate::output::{Output, note};
 
 /// Bytes of a file that are read, and rows that are written, at once.
@@ -33,9 +34,10 @@ pub(super) async fn run(command: Suppression, store: &Store, output: Output) -> 
     };
     require(store, tenant).await?;
     match command {
-        Suppression::List { email, reason, limit, .. } => {
+        Suppression::List { email, reason, limit, cursor, .. } => {
             let email_key = email.as_deref().map(key_of);
-            let filter = Filter { email_key, reason: reason.map(Into::into), after: None };
+            let after = cursor.as_deref().map(key_of);
+            let filter = Filter { email_key, reason: reason.map(Into::into), after };
             list(store, tenant, &filter, limit, output).await
         }
         Suppression::Add { email, reason, .. } => add(store, tenant, &email, reason.into(), output).await,
@@ -43,7 +45,10 @@ pub(super) async fn run(command: Suppression, store: &Store, output: Output) -> 
             let key = key_of(&email);
             let removed = suppressions::delete(store, tenant, &key, Actor::Operator).await;
             let removed = removed.context("the address was not taken off the list")?;
-            anyhow::ensure!(removed, "{email} is not on the suppression list of this tenant");
+            if !removed {
+                let none = format!("{email} is not on the suppression list of this tenant");
+                return Err(Failure::NoSuchThing(none).into());
+            }
             output.one(&json!({ "email": email, "removed": true }))
         }
         Suppression::Import { file, .. } => import(store, tenant, &file, output).await,
@@ -61,8 +66,13 @@ async fn list(
     limit: u32,
     output: Output,
 ) -> anyhow::Result<()> {
-    let rows = suppressions::list(store, tenant, filter, i64::from(limit)).await;
-    let rows = rows.context("the list was not read")?;
+    // One more, to see whether there are more.
+    let rows = suppressions::list(store, tenant, filter, i64::from(limit) + 1).await;
+    let mut rows = rows.context("the list was not read")?;
+    let room = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = rows.len() > room;
+    rows.truncate(room);
+    let next = rows.last().filter(|_| more).map(|row| row.email_key.clone());
     let rows: Vec<Value> = rows
         .into_iter()
         .map(|row| {
@@ -70,7 +80,7 @@ async fn list(
             json!({ "email": row.email, "reason": reason, "createdAt": at, "eventId": row.event_id })
         })
         .collect();
-    output.list(&rows, &["email", "reason", "createdAt"])
+    output.page(&rows, &["email", "reason", "createdAt"], next)
 }
 
 async fn add(
@@ -93,7 +103,7 @@ async fn import(store: &Store, tenant: TenantId, path: &Path, output: Output) ->
     let (mut source, length): (Box<dyn Read>, Option<u64>) = if path == Path::new("-") {
         (Box::new(io::stdin().lock()), None)
     } else {
-        let file = File::open(path).with_context(|| path.display().to_string())?;
+        let file = File::open(path).map_err(|fault| Failure::file(path, &fault))?;
         let length = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
         (Box::new(file), length)
     };
@@ -150,10 +160,13 @@ async fn export(
     path: Option<&Path>,
     output: Output,
 ) -> anyhow::Result<()> {
-    anyhow::ensure!(path.is_some() || !output.json, "with --json, name a file for the list");
+    if path.is_none() && output.json {
+        return Err(Failure::Arguments("with --json, name a file for the list".to_owned()).into());
+    }
     let mut target: Box<dyn io::Write> = match path {
         Some(path) => {
-            Box::new(BufWriter::new(File::create_new(path).with_context(|| path.display().to_string())?))
+            let file = File::create_new(path).map_err(|fault| Failure::file(path, &fault))?;
+            Box::new(BufWriter::new(file))
         }
         None => Box::new(BufWriter::new(io::stdout().lock())),
     };

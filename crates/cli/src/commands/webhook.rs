@@ -3,13 +3,14 @@
 use anyhow::Context as _;
 use domain::{Actor, TenantId};
 use mailjet::{CallbackEvent, CallbackStatus};
-use provisioning::webhooks::{Endpoint, WebhookWish, Webhooks};
+use provisioning::webhooks::{Endpoint, Registered, WebhookWish, Webhooks};
 use serde_json::{Value, json};
 use service::{Environment, Variable};
 use store::Store;
 
 use super::{provisioner, require};
 use crate::args::{Event, Webhook};
+use crate::failure::Failure;
 use crate::output::{Output, note};
 
 const PUBLIC_URL: Variable = Variable {
@@ -46,7 +47,10 @@ pub(super) async fn run(
             require(store, tenant).await?;
             let removed = provisioner.remove_webhooks(tenant, Actor::Operator).await;
             let removed = removed.context("the webhooks were not removed, or not all of them; repeat it")?;
-            anyhow::ensure!(removed, "Raven has no webhooks registered for this tenant");
+            if !removed {
+                let none = "Raven has no webhooks registered for this tenant";
+                return Err(Failure::NoSuchThing(none.to_owned()).into());
+            }
             output.one(&json!({ "tenantId": tenant, "removed": true }))
         }
     }
@@ -54,13 +58,13 @@ pub(super) async fn run(
 
 fn main_url(url: Option<&str>, tenant: TenantId, environment: &Environment) -> anyhow::Result<Endpoint> {
     match url {
-        Some(text) => endpoint("--url", text, tenant),
+        Some(text) => Ok(endpoint("--url", text, tenant)?),
         None => Ok(environment.read(&PUBLIC_URL, |base| Endpoint::below(base, tenant))?),
     }
 }
 
-fn endpoint(name: &str, text: &str, tenant: TenantId) -> anyhow::Result<Endpoint> {
-    Endpoint::parse(text, tenant).map_err(|fault| anyhow::anyhow!("{name} {fault}"))
+fn endpoint(name: &str, text: &str, tenant: TenantId) -> Result<Endpoint, Failure> {
+    Endpoint::parse(text, tenant).map_err(|fault| Failure::Arguments(format!("{name} {fault}")))
 }
 
 /// In Mailjet's order, each once; without any, all.
@@ -87,7 +91,10 @@ fn show(webhooks: Webhooks, output: Output) -> anyhow::Result<()> {
             })
         })
         .collect();
-    output.list(&rows, &COLUMNS)?;
+    output.list_with(&rows, &COLUMNS, &[("registration", json!(registered.as_ref().map(registration)))])?;
+    if output.json {
+        return Ok(());
+    }
     let registered = registered.as_ref();
     if let Some(fault) = registered.and_then(|registered| registered.fault.as_deref()) {
         note(&format!("not all is as it should be: {fault}"))?;
@@ -98,4 +105,18 @@ fn show(webhooks: Webhooks, output: Output) -> anyhow::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// What is kept registered, as the API tells it.
+fn registration(registered: &Registered) -> Value {
+    let Registered { url, backup_url, events, checked_at, fault, contested_at } = registered;
+    let events: Vec<&str> = events.iter().map(|event| event.as_str()).collect();
+    json!({
+        "url": url,
+        "backupUrl": backup_url,
+        "events": events,
+        "checkedAt": checked_at,
+        "fault": fault,
+        "contestedAt": contested_at,
+    })
 }

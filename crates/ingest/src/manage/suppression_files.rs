@@ -33,6 +33,12 @@ const PAGE: i64 = 2_000;
 #[openapi(paths(import, export))]
 pub(super) struct Docs;
 
+/// A file, of which the first line names the column `email`.
+#[derive(ToSchema)]
+#[schema(format = "suppressions-csv")]
+#[expect(dead_code, reason = "describes what is read, for the document of the API")]
+struct SuppressionFile(String);
+
 /// A reason, as the parameter names it.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -101,7 +107,7 @@ impl From<Imported> for ImportResult {
 /// passed over and named by its line.
 #[utoipa::path(
     post, path = "/v1/suppressions/import", operation_id = "importSuppressions", tag = "Suppressions",
-    request_body(content = String, content_type = "text/csv", description = "The file.",
+    request_body(content = SuppressionFile, content_type = "text/csv", description = "The file.",
         example = "email,reason\nada@example.com,unsubscribed\nbob@example.com,\n"),
     responses((status = 200, description = "The whole file was read.", body = ImportResult), Usual, Invalid),
 )]

@@ -1,5 +1,7 @@
 //! What a request to register webhooks says, read strictly.
 
+use std::collections::BTreeSet;
+
 use domain::TenantId;
 use mailjet::CallbackEvent;
 use provisioning::webhooks::{Endpoint, WebhookWish};
@@ -35,7 +37,7 @@ pub(super) struct RegisterWebhooks {
     backup_url: String,
     /// Which events, each once. Without it, all seven.
     #[schema(min_items = 1, max_items = 7, required = false)]
-    events: Vec<WebhookEvent>,
+    events: BTreeSet<WebhookEvent>,
 }
 
 /// A type of event, in Mailjet's words.

@@ -104,26 +104,36 @@ pub(crate) fn raven(stack: &mut Stack, settings: &Settings) -> Result<Urls> {
 
 /// The servers, and with them all that Raven's `programs` are told.
 pub(crate) fn servers(stack: &mut Stack, programs: PathBuf) -> Result<Settings> {
-    let database_url = match os::var("DATABASE_URL") {
-        Some(url) => given("DATABASE_URL", url),
+    let given = |name| given(stack.purpose, name, os::var(name));
+    let (database_url, amqp_url) = (given("DATABASE_URL"), given("AMQP_URL"));
+    let encryption_keys = given("RAVEN_ENCRYPTION_KEYS");
+    let database_url = match database_url {
+        Some(url) => url,
         None => postgres::ensure(stack, "raven")?,
     };
-    let (amqp_url, management) = if let Some(url) = os::var("AMQP_URL") {
-        (given("AMQP_URL", url), None)
+    let (amqp_url, management) = if let Some(url) = amqp_url {
+        (url, None)
     } else {
         let urls = rabbitmq::ensure(stack)?;
         (urls.amqp, Some(urls.management))
     };
-    let encryption_keys = match os::var("RAVEN_ENCRYPTION_KEYS") {
+    let encryption_keys = match encryption_keys {
         Some(keys) => keys,
         None => secret::kept(&stack.dir.join("encryption-keys"), secret::encryption_keys)?,
     };
     Ok(Settings { database_url, amqp_url, encryption_keys, management, programs, more: Vec::new() })
 }
 
-fn given(name: &str, url: String) -> String {
-    say(format!("{name} is set: using that server"));
-    url
+/// What the environment says of a server, for `up`, which may work on anybody's. What makes up requests, and deletes what is
+/// there, must not: it has servers of its own whatever is set.
+fn given(purpose: Purpose, name: &str, value: Option<String>) -> Option<String> {
+    let value = value?;
+    if purpose == Purpose::Up {
+        say(format!("{name} is set: using that"));
+        return Some(value);
+    }
+    say(format!("{name} is set: passed over"));
+    None
 }
 
 /// Builds Raven's programs and the stand-in for Mailjet.
@@ -150,5 +160,20 @@ fn stop_started(stack: &mut Stack) {
     heading("Stopping what was started");
     if let Err(error) = stack.stop_some(|name| started.iter().any(|one| one == name)) {
         say(format!("{error:#}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_up_takes_the_servers_of_the_environment() {
+        let of = |purpose| given(purpose, "DATABASE_URL", Some("postgres://production/raven".to_owned()));
+        assert_eq!(of(Purpose::Up).as_deref(), Some("postgres://production/raven"));
+        for purpose in [Purpose::ApiTest, Purpose::Test, Purpose::Bench] {
+            assert_eq!(of(purpose), None);
+        }
+        assert_eq!(given(Purpose::Up, "DATABASE_URL", None), None);
     }
 }

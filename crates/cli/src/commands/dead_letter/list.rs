@@ -27,13 +27,15 @@ pub(super) async fn run(
     })
     .await?;
     rows.sort_by(|a, b| a["buriedAt"].as_str().cmp(&b["buriedAt"].as_str()));
+    let stopped = left == 0;
     if output.json {
-        output.list(&rows, &[])?;
+        // Letters have no order to go on in, so this only says whether there may be more.
+        let complete = outcome.seen >= outcome.waiting;
+        output.list_with(&rows, &[], &[("complete", json!(complete))])?;
     } else {
         rows.iter_mut().for_each(shorten);
         output.list(&rows, &["id", "queue", "tenantId", "receivedAt", "bytes", "reason"])?;
     }
-    let stopped = left == 0;
     if stopped && outcome.waiting > limit {
         note(&format!("{limit} of {} dead letters; --limit shows more", outcome.waiting))?;
     }

@@ -1,5 +1,6 @@
 //! `raven dead-letter show`.
 
+use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -12,6 +13,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::{check, no_such, summary};
+use crate::failure::Failure;
 use crate::output::{Output, note, print, printable};
 
 /// Letters with one id that are shown. Each may have megabytes, and these differ in little.
@@ -37,7 +39,8 @@ pub(super) async fn raw(url: &BrokerUrl, id: &str, file: Option<&Path>) -> anyho
     let body = &letters[0].body;
     match file {
         Some(file) => {
-            std::fs::write(file, body).with_context(|| format!("{} was not written", file.display()))
+            let mut target = File::create(file).map_err(|fault| Failure::file(file, &fault))?;
+            target.write_all(body).with_context(|| format!("{} was not written", file.display()))
         }
         None => Ok(std::io::stdout().write_all(body)?),
     }

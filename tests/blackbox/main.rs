@@ -51,5 +51,6 @@ mod tidy;
 mod topology;
 mod uncertain;
 mod webhook_door;
+mod webhook_tokens;
 mod webhooks;
 mod worker_death;

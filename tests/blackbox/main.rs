@@ -52,5 +52,6 @@ mod tidy;
 mod topology;
 mod uncertain;
 mod webhook_door;
+mod webhook_tokens;
 mod webhooks;
 mod worker_death;

@@ -259,7 +259,7 @@ impl From<provisioning::Error> for Problem {
         use provisioning::{Error, RestError};
         let code = match error {
             Error::Store(fault) => return fault.into(),
-            Error::NoAccount => Code::Conflict,
+            Error::NoAccount | Error::Changed => Code::Conflict,
             Error::Mailjet(RestError::Unauthorized(_) | RestError::Refused { .. }) => Code::ProviderRefused,
             Error::Mailjet(RestError::RateLimited | RestError::Unavailable(_)) => Code::ProviderUnavailable,
         };

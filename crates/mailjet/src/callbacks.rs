@@ -9,6 +9,7 @@ use std::str::FromStr;
 use serde_json::{Value, json};
 
 use crate::rest::{Changed, Rest, RestError};
+use crate::unsaid::without_secrets;
 
 const RESOURCE: &str = "eventcallbackurl";
 /// The code in Mailjet's words when there is a row for this type and rank already.
@@ -203,15 +204,10 @@ impl Rest<'_> {
     }
 }
 
-/// Mailjet repeats values that it refuses.
 fn without(url: &str, fault: RestError) -> RestError {
     match fault {
         RestError::Refused { status, message } => {
-            let secret = url.split_once("://").map_or(url, |(_, rest)| rest);
-            RestError::Refused {
-                status,
-                message: message.replace(url, "(the URL)").replace(secret, "(the URL)"),
-            }
+            RestError::Refused { status, message: without_secrets(url, &message) }
         }
         other => other,
     }

@@ -16,6 +16,7 @@ mod look_up;
 mod refusal;
 mod request;
 mod rest;
+mod unsaid;
 
 pub use active_senders::SenderState;
 pub use callbacks::{Callback, CallbackEvent, CallbackStatus, UnknownEvent};

@@ -1,6 +1,7 @@
 //! Whether a tenant's account works: what can be told without sending mail. Each check says what is so, and what to do.
 
-use domain::TenantId;
+use domain::address::key_of;
+use domain::{DomainName, TenantId};
 use mailjet::{RestError, SenderState};
 use store::messages::{self, Limited};
 
@@ -111,10 +112,10 @@ fn from_email(email: &str, answer: &Result<Vec<SenderState>, RestError>) -> Chec
             format!("Whether mail may come from {email} is not known: see credentials."),
         );
     };
-    let address = email.to_lowercase();
+    let address = key(email);
     let domain = format!("*@{}", address.rsplit('@').next().unwrap_or_default());
     let find = |wanted: &str, is_active| {
-        senders.iter().any(|sender| sender.email == wanted && sender.is_active == is_active)
+        senders.iter().any(|sender| key(&sender.email) == wanted && sender.is_active == is_active)
     };
     if find(&address, true) {
         Check::well(name, format!("{email} is an active sender."))
@@ -136,6 +137,17 @@ fn from_email(email: &str, answer: &Result<Vec<SenderState>, RestError>) -> Chec
                  addresses at Mailjet and have it validated, or set another from_email."
             ),
         )
+    }
+}
+
+/// The form by which senders are compared, those that stand for a whole domain too: Mailjet may write an international
+/// domain in either way.
+fn key(email: &str) -> String {
+    match email.split_once('@') {
+        Some(("*", domain)) => {
+            DomainName::parse(domain).map_or_else(|_| email.to_lowercase(), |domain| format!("*@{domain}"))
+        }
+        _ => key_of(email),
     }
 }
 
@@ -173,6 +185,19 @@ mod tests {
         assert!(!pending.ok && pending.detail.contains("not active yet"), "{pending:?}");
         let unknown = check(&[]);
         assert!(!unknown.ok && unknown.detail.contains("no sender"), "{unknown:?}");
+    }
+
+    #[test]
+    fn an_international_domain_is_known_in_either_spelling() {
+        for (email, sender) in [
+            ("hello@bücher.example", "hello@xn--bcher-kva.example"),
+            ("hello@bücher.example", "*@xn--bcher-kva.example"),
+            ("hello@XN--bcher-kva.example", "*@bücher.example"),
+            ("hello@xn--bcher-kva.example", "hello@Bücher.example"),
+        ] {
+            let check = from_email(email, &Ok(senders(&[(sender, true)])));
+            assert!(check.ok, "{email} by {sender}: {}", check.detail);
+        }
     }
 
     #[test]

@@ -175,7 +175,7 @@ fn reason(fault: &Error) -> Reason {
 const fn code(fault: &Error) -> &'static str {
     match fault {
         Error::NoAccount => "no_account",
-        Error::Store(_) => "internal",
+        Error::Store(_) | Error::Changed => "internal",
         Error::Mailjet(RestError::Unauthorized(_)) => "unauthorized",
         Error::Mailjet(RestError::Refused { .. }) => "refused",
         Error::Mailjet(RestError::RateLimited) => "rate_limited",

@@ -24,6 +24,9 @@ pub enum Error {
     /// The tenant has no account at Mailjet.
     #[error("the tenant has no Mailjet account: set it with PUT /v1/providers/mailjet")]
     NoAccount,
+    /// What was asked for is not what is wanted any more.
+    #[error("the webhooks were registered or removed by another request at the same time: try again")]
+    Changed,
     /// Mailjet did not do it.
     #[error(transparent)]
     Mailjet(#[from] RestError),

@@ -27,7 +27,8 @@ pub struct KeyRecord {
 pub struct TenantRecord {
     /// Its id.
     pub id: TenantId,
-    /// The hashes of its live webhook tokens.
+    /// The hashes of its live webhook tokens; none while none of them is demanded, since at most some were made for
+    /// webhooks that Mailjet has not taken yet.
     pub tokens: Vec<SecretHash>,
 }
 
@@ -71,7 +72,8 @@ pub async fn tenants(store: &Store, ids: &[TenantId]) -> Result<Vec<TenantRecord
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     let statement = client
         .prepare_cached(
-            "select t.id, array_remove(array_agg(w.token_hash), null) as tokens
+            "select t.id, case when bool_or(not w.managed or w.carried_at is not null)
+                               then array_agg(w.token_hash) else '{}' end as tokens
              from tenants t left join webhook_tokens w on w.tenant_id = t.id and w.revoked_at is null
              where t.id = any($1) group by t.id",
         )

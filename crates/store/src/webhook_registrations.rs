@@ -5,7 +5,7 @@ use std::time::Duration;
 use deadpool_postgres::Transaction;
 use domain::{Action, Actor, TenantId};
 use jiff::Timestamp;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::Row;
 
 use crate::audit::{self, Entry};
@@ -17,6 +17,9 @@ use crate::{Error, Keyring, Store, managed_tokens};
 const TABLE: &str = "webhook_registrations";
 const URL: &str = "url_sealed";
 const BACKUP_URL: &str = "backup_url_sealed";
+const FORMER: &str = "former_sealed";
+/// URLs of earlier wishes that are remembered.
+const MOST_FORMER: usize = 8;
 
 /// What is wanted. URLs may carry credentials of the tenant's own.
 #[derive(Debug, Clone)]
@@ -47,7 +50,9 @@ pub struct Registration {
     pub tenant: TenantId,
     /// What is wanted.
     pub wish: Wish,
-    /// Grows with each change of the wish.
+    /// URLs of earlier wishes that the provider may still have: since the wish changed, no check has succeeded.
+    pub former: Vec<SecretString>,
+    /// Another with each change of the wish, and never the same again.
     pub revision: i64,
     /// When the provider was last found to have, or was given, what is wanted.
     pub checked_at: Option<Timestamp>,
@@ -70,8 +75,8 @@ pub struct Finding {
     pub again_in: Duration,
 }
 
-const COLUMNS: &str = "tenant_id, url_sealed, backup_url_sealed, events, revision, checked_at, fault, takings, \
-                       takings_since, contested_at";
+const COLUMNS: &str = "tenant_id, url_sealed, backup_url_sealed, former_sealed, events, revision, checked_at, \
+                       fault, takings, takings_since, contested_at";
 
 fn place(tenant: TenantId, column: &'static str) -> Place<'static> {
     Place { tenant, table: TABLE, column, row: MAILJET }
@@ -79,14 +84,20 @@ fn place(tenant: TenantId, column: &'static str) -> Place<'static> {
 
 fn registration(row: &Row, ring: &Keyring) -> Result<Registration, Error> {
     let tenant = TenantId(row.get("tenant_id"));
-    let backup: Option<&[u8]> = row.get(BACKUP_URL);
+    let open = |column| {
+        let sealed: Option<&[u8]> = row.get(column);
+        sealed.map(|sealed| ring.open(place(tenant, column), sealed)).transpose()
+    };
+    let former = open(FORMER)?;
+    let lines = former.iter().flat_map(|text| text.expose_secret().lines());
     Ok(Registration {
         tenant,
         wish: Wish {
             url: ring.open(place(tenant, URL), row.get(URL))?,
-            backup_url: backup.map(|sealed| ring.open(place(tenant, BACKUP_URL), sealed)).transpose()?,
+            backup_url: open(BACKUP_URL)?,
             events: row.get("events"),
         },
+        former: lines.map(SecretString::from).collect(),
         revision: row.get("revision"),
         checked_at: row.get("checked_at"),
         fault: row.get("fault"),
@@ -116,19 +127,22 @@ pub async fn put(
     transaction.execute("select 1 from tenants where id = $1 for update", &[&tenant.0]).await?;
     // What does not open any more is replaced.
     let before = find(&transaction, ring, tenant).await.ok().flatten();
+    let former = before.as_ref().and_then(|before| before.left_by(wish));
+    let former = former.map(|urls| seal(ring, place(tenant, FORMER), &urls)).transpose()?;
     let row = transaction
         .query_one(
             &format!(
-                "insert into webhook_registrations as w
-                     (tenant_id, url_sealed, backup_url_sealed, events, due_at)
-                 values ($1, $2, $3, $4, now() + make_interval(secs => $5))
+                "insert into webhook_registrations
+                     (tenant_id, url_sealed, backup_url_sealed, events, due_at, former_sealed)
+                 values ($1, $2, $3, $4, now() + make_interval(secs => $5), $6)
                  on conflict on constraint webhook_registrations_pkey do update
                  set url_sealed = excluded.url_sealed, backup_url_sealed = excluded.backup_url_sealed,
-                     events = excluded.events, due_at = excluded.due_at, revision = w.revision + 1,
+                     events = excluded.events, due_at = excluded.due_at, revision = default,
+                     former_sealed = excluded.former_sealed,
                      takings = 0, takings_since = null, contested_at = null
                  returning {COLUMNS}"
             ),
-            &[&tenant.0, &url, &backup, &wish.events, &lease.as_secs_f64()],
+            &[&tenant.0, &url, &backup, &wish.events, &lease.as_secs_f64(), &former],
         )
         .await?;
     let is_news = !before.is_some_and(|before| before.wish.is(wish));
@@ -141,7 +155,26 @@ pub async fn put(
     Ok((registration, is_news))
 }
 
+impl Registration {
+    /// The URLs that another wish leaves behind, one a line.
+    fn left_by(&self, next: &Wish) -> Option<SecretString> {
+        let wanted: Vec<&str> = next.urls().collect();
+        let mut left: Vec<&str> = Vec::new();
+        // The last are the ones most likely to be there.
+        for url in self.wish.urls().chain(self.former.iter().map(ExposeSecret::expose_secret)) {
+            if !wanted.contains(&url) && !left.contains(&url) && left.len() < MOST_FORMER {
+                left.push(url);
+            }
+        }
+        (!left.is_empty()).then(|| left.join("\n").into())
+    }
+}
+
 impl Wish {
+    fn urls(&self) -> impl Iterator<Item = &str> {
+        [Some(&self.url), self.backup_url.as_ref()].into_iter().flatten().map(ExposeSecret::expose_secret)
+    }
+
     fn is(&self, other: &Self) -> bool {
         let plain = |wish: &Self| {
             let backup = wish.backup_url.as_ref().map(|url| url.expose_secret().to_owned());
@@ -205,7 +238,8 @@ pub async fn note_check(
         .execute(
             "update webhook_registrations
              set due_at = now() + make_interval(secs => $3), fault = $4, takings = $5, takings_since = $6,
-                 contested_at = $7, checked_at = case when $4::text is null then now() else checked_at end
+                 contested_at = $7, checked_at = case when $4::text is null then now() else checked_at end,
+                 former_sealed = case when $4::text is null then null else former_sealed end
              where tenant_id = $1 and revision = $2",
             &[
                 &tenant.0,
@@ -245,25 +279,43 @@ pub async fn note_fault(
     Ok(row.is_some_and(|row| row.get("is_news")))
 }
 
-/// Has workers keep away for a time: what is being removed must not be put right.
-pub async fn hold(store: &Store, tenant: TenantId, lease: Duration) -> Result<(), Error> {
+/// Whether the registration still has this revision.
+pub async fn is_current(store: &Store, tenant: TenantId, revision: i64) -> Result<bool, Error> {
+    Ok(current_revision(store, tenant).await? == Some(revision))
+}
+
+/// Whether there is none any more.
+pub async fn is_gone(store: &Store, tenant: TenantId) -> Result<bool, Error> {
+    Ok(current_revision(store, tenant).await?.is_none())
+}
+
+async fn current_revision(store: &Store, tenant: TenantId) -> Result<Option<i64>, Error> {
     let client = store.client().await?;
-    client
-        .execute(
-            "update webhook_registrations set due_at = now() + make_interval(secs => $2), revision = revision + 1
-             where tenant_id = $1",
+    let select = "select revision from webhook_registrations where tenant_id = $1";
+    Ok(client.query_opt(select, &[&tenant.0]).await?.map(|row| row.get("revision")))
+}
+
+/// Has workers keep away for a time: what is being removed must not be put right. Answers the revision that this makes, if
+/// there is a registration.
+pub async fn hold(store: &Store, tenant: TenantId, lease: Duration) -> Result<Option<i64>, Error> {
+    let client = store.client().await?;
+    let row = client
+        .query_opt(
+            "update webhook_registrations set due_at = now() + make_interval(secs => $2), revision = default
+             where tenant_id = $1 returning revision",
             &[&tenant.0, &lease.as_secs_f64()],
         )
         .await?;
-    Ok(())
+    Ok(row.map(|row| row.get("revision")))
 }
 
-/// Forgets what a tenant wants, and revokes the tokens that were made for it; answers whether there was anything.
-pub async fn delete(store: &Store, tenant: TenantId, by: Actor) -> Result<bool, Error> {
+/// Forgets what a tenant wants, if that still has this revision, and revokes the tokens that were made for it; answers
+/// whether it had.
+pub async fn delete(store: &Store, (tenant, revision): (TenantId, i64), by: Actor) -> Result<bool, Error> {
     let mut client = store.client().await?;
     let transaction = client.transaction().await?;
-    let deleted =
-        transaction.execute("delete from webhook_registrations where tenant_id = $1", &[&tenant.0]).await?;
+    let delete = "delete from webhook_registrations where tenant_id = $1 and revision = $2";
+    let deleted = transaction.execute(delete, &[&tenant.0, &revision]).await?;
     if deleted == 1 {
         managed_tokens::revoke_all(&transaction, tenant, by).await?;
         note(&transaction, tenant, by, (Action::WebhooksRemoved, MAILJET, None)).await?;

@@ -119,8 +119,8 @@ pub(super) struct Docs;
 /// password nor `token`. What is right already stays as it is, and what an earlier request registered and this one does not
 /// name is removed, so the request may be repeated.
 ///
-/// Once there is a token, the tenant's webhooks are accepted only with one: what was registered by hand without a token, for
-/// events that this request does not name, is refused from then on.
+/// Once Mailjet has a URL with a token, the tenant's webhooks are accepted only with one: what was registered by hand without
+/// a token, for events that this request does not name, is refused from then on.
 ///
 /// From then on workers look after them: a URL that Mailjet has given up, or that is missing, or that somebody else has
 /// replaced, is registered anew with a fresh token. Where somebody else replaces them again and again, Raven stops, and says
@@ -167,12 +167,12 @@ pub(super) async fn list(
 
 /// Removes the webhooks that Raven registered.
 ///
-/// Their tokens are revoked at once, so what Mailjet still has under way for them is refused. A tenant that then has no
-/// token left accepts webhooks without one.
+/// Their tokens are revoked at once, so what Mailjet still has under way for them is refused, and so is what the webhooks on an
+/// account that was exchanged for another still tell. A tenant that then has no token left accepts webhooks without one.
 #[utoipa::path(
     delete, path = "/v1/providers/{provider}/webhooks", tag = "Providers", operation_id = "removeWebhooks",
     params(("provider" = ProviderName, Path, description = "Whose account it is.")),
-    responses((status = 204, description = "They are gone."), Usual, Missing, Stranger, AtProvider),
+    responses((status = 204, description = "They are gone."), Usual, Missing, Conflict, Stranger, AtProvider),
 )]
 pub(super) async fn remove(
     request: HttpRequest,

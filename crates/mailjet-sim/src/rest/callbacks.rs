@@ -118,8 +118,10 @@ fn change(body: &Map<String, Value>) -> Result<Change, RestError> {
     Ok(change)
 }
 
+/// A host under `.invalid` can be nobody's (RFC 6761), which makes it good for trying what a refusal comes to.
 fn is_url(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+    let is_bad = |url: &Url| url.host_str().is_none_or(|host| host.ends_with(".invalid"));
+    Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && !is_bad(&url))
 }
 
 impl From<Refused> for RestError {

@@ -74,7 +74,8 @@ impl Provisioner {
         checked.newly_contested = before.contested_at.is_none() && finding.takings.contested_at.is_some();
         finding.done.extend(checked.newly_contested.then(contested));
         finding.fault = match result {
-            Ok(()) => None,
+            // What is wanted by now is looked at by itself.
+            Ok(()) | Err(Error::Changed) => None,
             // What was done by then is written down all the same, if that can be.
             Err(Error::Store(fault)) if fault.is_transient() => {
                 Some("the database did not answer".to_owned())

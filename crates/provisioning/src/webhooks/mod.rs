@@ -7,27 +7,32 @@
 mod apply;
 mod check;
 mod endpoint;
+mod go;
 mod plan;
 
 use std::time::Duration;
 
 use domain::{Actor, TenantId};
 use jiff::Timestamp;
-use mailjet::{Callback, CallbackEvent, CallbackStatus};
+use mailjet::{Callback, CallbackEvent, CallbackStatus, Rest};
 use secrecy::{ExposeSecret as _, SecretString};
-use store::managed_tokens::{self, ManagedToken};
-use store::webhook_registrations::{self, Finding, Takings, Wish};
+use store::managed_tokens;
+use store::webhook_registrations::{self, Finding, Registration, Takings, Wish};
 
 pub use check::{Checked, Due};
 pub use endpoint::{Endpoint, InvalidEndpoint, MOST_CHARACTERS};
 pub use plan::WebhookWish;
 
 use crate::{Error, Provisioner};
+use apply::Job;
 use endpoint::masked;
-use plan::is_ours;
+use go::delete_revoked;
+use plan::Ours;
 
 /// How long workers keep away from a registration that is being made.
 const LEASE: Duration = Duration::from_mins(2);
+/// How often a removal starts again because somebody registered meanwhile.
+const REMOVALS: usize = 3;
 
 /// A webhook at Mailjet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +91,15 @@ impl Provisioner {
         let (registration, is_news) =
             webhook_registrations::put(&self.store, &self.keyring, (tenant, by), &stored(wish), LEASE)
                 .await?;
-        let applied = self.apply(&account, (tenant, by), wish, false).await;
+        let job = Job {
+            tenant,
+            by,
+            revision: registration.revision,
+            wish,
+            former: &former(&registration),
+            yields: false,
+        };
+        let applied = self.apply(&account, job).await;
         let finding = Finding {
             fault: applied.result.as_ref().err().map(ToString::to_string),
             // What is new is told by what was wanted.
@@ -103,10 +116,12 @@ impl Provisioner {
     pub async fn webhooks(&self, tenant: TenantId) -> Result<Webhooks, Error> {
         let (_, account) = self.account(tenant).await?;
         let registration = webhook_registrations::get(&self.store, &self.keyring, tenant).await?;
-        let tokens = managed_tokens::live(&self.store, tenant).await?;
+        let tokens = managed_tokens::known(&self.store, tenant).await?;
         let rows = self.mailjet.rest(&account).callbacks().await?;
         let wish = registration.as_ref().and_then(|registration| wanted(&registration.wish));
-        let rows = rows.into_iter().map(|row| webhook(row, wish.as_ref(), &tokens)).collect();
+        let former = registration.as_ref().map(former).unwrap_or_default();
+        let ours = Ours { wish: wish.as_ref(), former: &former, tokens: &tokens };
+        let rows = rows.into_iter().map(|row| webhook(row, ours)).collect();
         let registered = registration.zip(wish).map(|(registration, wish)| Registered {
             url: wish.url.to_string(),
             backup_url: wish.backup_url.map(|url| url.to_string()),
@@ -121,31 +136,52 @@ impl Provisioner {
     /// Takes the webhooks of Raven's making off the account, revokes their tokens and forgets what was wanted; answers
     /// whether anything was. Of an account that was forgotten or exchanged meanwhile, they stay at Mailjet.
     pub async fn remove_webhooks(&self, tenant: TenantId, by: Actor) -> Result<bool, Error> {
-        let Some(registration) = webhook_registrations::get(&self.store, &self.keyring, tenant).await? else {
-            return Ok(false);
-        };
-        webhook_registrations::hold(&self.store, tenant, LEASE).await?;
-        match self.account(tenant).await {
-            Ok((_, account)) => {
-                let wish = wanted(&registration.wish);
-                let tokens = managed_tokens::live(&self.store, tenant).await?;
-                let rest = self.mailjet.rest(&account);
-                for row in rest.callbacks().await? {
-                    if is_ours(&row, wish.as_ref(), &tokens) {
-                        rest.delete_callback(&row.id).await?;
-                    }
+        // Somebody may register again meanwhile; then what that made has to go as well.
+        for _ in 0..REMOVALS {
+            let registration = webhook_registrations::get(&self.store, &self.keyring, tenant).await?;
+            let Some(registration) = registration else { return Ok(false) };
+            let Some(revision) = webhook_registrations::hold(&self.store, tenant, LEASE).await? else {
+                return Ok(false);
+            };
+            let account = match self.account(tenant).await {
+                Ok((_, account)) => Some(account),
+                Err(Error::NoAccount) => None,
+                Err(fault) => return Err(fault),
+            };
+            if let Some(account) = &account {
+                self.clear(self.mailjet.rest(account), &registration).await?;
+            }
+            // Last, so that whatever fails before can be repeated.
+            if !webhook_registrations::delete(&self.store, (tenant, revision), by).await? {
+                continue;
+            }
+            if let Some(account) = &account {
+                // What a check that was under way told Mailjet since the rows were listed.
+                let tokens = managed_tokens::known(&self.store, tenant).await?;
+                if let Err(fault) = delete_revoked(self.mailjet.rest(account), &tokens).await {
+                    tracing::warn!(%tenant, %fault, "whether webhooks were registered during their removal is not known");
                 }
             }
-            Err(Error::NoAccount) => {}
-            Err(fault) => return Err(fault),
+            return Ok(true);
         }
-        // Last, so that whatever fails before can be repeated.
-        Ok(webhook_registrations::delete(&self.store, tenant, by).await?)
+        Err(Error::Changed)
+    }
+
+    async fn clear(&self, rest: Rest<'_>, registration: &Registration) -> Result<(), Error> {
+        let tokens = managed_tokens::known(&self.store, registration.tenant).await?;
+        let (wish, former) = (wanted(&registration.wish), former(registration));
+        let ours = Ours { wish: wish.as_ref(), former: &former, tokens: &tokens };
+        for row in rest.callbacks().await? {
+            if ours.has(&row) {
+                rest.delete_callback(&row.id).await?;
+            }
+        }
+        Ok(())
     }
 }
 
-fn webhook(row: Callback, wish: Option<&WebhookWish>, tokens: &[ManagedToken]) -> Webhook {
-    let ours = is_ours(&row, wish, tokens);
+fn webhook(row: Callback, ours: Ours<'_>) -> Webhook {
+    let ours = ours.has(&row);
     let Callback { event, is_backup, status, url, version, id: _ } = row;
     Webhook { event, url: masked(&url), is_backup, version, status, ours }
 }
@@ -169,4 +205,9 @@ fn wanted(wish: &Wish) -> Option<WebhookWish> {
     };
     let events = wish.events.iter().filter_map(|event| event.parse().ok()).collect();
     Some(WebhookWish { url: read(&wish.url)?, backup_url, events })
+}
+
+/// Where events went by earlier wishes; what is not understood any more is left out.
+fn former(registration: &Registration) -> Vec<Endpoint> {
+    registration.former.iter().filter_map(|url| Endpoint::read(url.expose_secret()).ok()).collect()
 }

@@ -1,6 +1,5 @@
 //! What has to be done so that Mailjet has what is wanted: a comparison, without any I/O.
 
-use domain::TokenId;
 use domain::api_key::SecretHash;
 use jiff::{SignedDuration, Timestamp};
 use mailjet::{Callback, CallbackEvent, CallbackStatus, Url};
@@ -65,8 +64,35 @@ pub(super) struct Plan {
     pub(super) repairs: Vec<Repair>,
     /// Rows of ours that are not wanted any more.
     pub(super) surplus: Vec<String>,
-    /// The tokens of rows that stay as they are.
-    pub(super) used: Vec<TokenId>,
+}
+
+/// What tells rows of ours.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ours<'a> {
+    /// What is wanted, if anything is.
+    pub(super) wish: Option<&'a WebhookWish>,
+    /// Where events went by earlier wishes.
+    pub(super) former: &'a [Endpoint],
+    /// The tokens that were made for this tenant, revoked ones too.
+    pub(super) tokens: &'a [ManagedToken],
+}
+
+impl Ours<'_> {
+    /// The token of ours that a row's URL carries, whether or not it is still good.
+    pub(super) fn token(&self, row: &Callback) -> Option<&ManagedToken> {
+        let hash = SecretHash::of(secret_of(&row.url.parse().ok()?)?.as_bytes());
+        self.tokens.iter().find(|token| token.hash == hash)
+    }
+
+    /// Whether a row is of our making: it carries a token of ours, or is a URL with the tenant's own credentials that is or
+    /// was wanted.
+    pub(super) fn has(&self, row: &Callback) -> bool {
+        let Ok(url) = row.url.parse::<Url>() else { return false };
+        let wanted =
+            self.wish.into_iter().flat_map(|wish| [Some(&wish.url), wish.backup_url.as_ref()]).flatten();
+        let own = |endpoint: &Endpoint| !endpoint.is_managed() && endpoint.is_at(&url);
+        self.token(row).is_some() || wanted.chain(self.former).any(own)
+    }
 }
 
 impl WebhookWish {
@@ -85,44 +111,25 @@ impl WebhookWish {
     }
 }
 
-/// The token of ours that a URL carries.
-fn token(url: &Url, tokens: &[ManagedToken]) -> Option<TokenId> {
-    let hash = SecretHash::of(secret_of(url)?.as_bytes());
-    tokens.iter().find(|token| token.hash == hash).map(|token| token.id)
-}
-
-/// Whether a row is of our making: it carries a token of ours, or is the URL with the tenant's own credentials that is
-/// wanted.
-pub(super) fn is_ours(row: &Callback, wish: Option<&WebhookWish>, tokens: &[ManagedToken]) -> bool {
-    let Ok(url) = row.url.parse::<Url>() else { return false };
-    let endpoints = wish.into_iter().flat_map(|wish| [Some(&wish.url), wish.backup_url.as_ref()]).flatten();
-    let own = |endpoint: &Endpoint| !endpoint.is_managed() && endpoint.is_at(&url);
-    token(&url, tokens).is_some() || endpoints.into_iter().any(own)
-}
-
 /// Compares what is there with what is wanted.
-pub(super) fn plan(wish: &WebhookWish, rows: &[Callback], tokens: &[ManagedToken]) -> Plan {
+pub(super) fn plan(wish: &WebhookWish, rows: &[Callback], ours: Ours<'_>) -> Plan {
     let mut plan = Plan::default();
     for (event, is_backup, endpoint) in wish.places() {
         let row = rows.iter().find(|row| row.is(event, is_backup));
         let url = row.and_then(|row| row.url.parse::<Url>().ok());
-        let carried = url.as_ref().and_then(|url| token(url, tokens));
-        let is_there = url.as_ref().is_some_and(|url| endpoint.is_at(url))
-            && (carried.is_some() || !endpoint.is_managed());
+        let is_good = row.and_then(|row| ours.token(row)).is_some_and(|token| token.is_live);
+        let is_there = url.is_some_and(|url| endpoint.is_at(&url)) && (is_good || !endpoint.is_managed());
         let wrong = match row {
             None => Wrong::Missing,
-            Some(row) if !is_there && !is_ours(row, Some(wish), tokens) => Wrong::Foreign,
+            Some(row) if !is_there && !ours.has(row) => Wrong::Foreign,
             Some(row) if row.status == CallbackStatus::Dead => Wrong::Dead,
             Some(row) if !is_there || row.is_ungrouped() => Wrong::Differs,
-            Some(_) => {
-                plan.used.extend(carried);
-                continue;
-            }
+            Some(_) => continue,
         };
         plan.repairs.push(Repair { event, is_backup, id: row.map(|row| row.id.clone()), wrong });
     }
     let is_wanted = |row: &&Callback| wish.places().any(|(event, is_backup, _)| row.is(event, is_backup));
-    let surplus = rows.iter().filter(|row| !is_wanted(row) && is_ours(row, Some(wish), tokens));
+    let surplus = rows.iter().filter(|row| !is_wanted(row) && ours.has(row));
     plan.surplus = surplus.map(|row| row.id.clone()).collect();
     plan
 }
@@ -144,6 +151,7 @@ pub(super) fn count(before: Takings, found: bool, now: Timestamp) -> Takings {
 
 #[cfg(test)]
 mod tests {
+    use domain::TokenId;
     use uuid::Uuid;
 
     use super::*;
@@ -157,8 +165,18 @@ mod tests {
         }
     }
 
-    fn tokens() -> [ManagedToken; 1] {
-        [ManagedToken { id: TokenId(Uuid::nil()), hash: SecretHash::of(b"rwt1"), is_unused: false }]
+    fn token(text: &str, is_live: bool) -> ManagedToken {
+        ManagedToken {
+            id: TokenId(Uuid::nil()),
+            hash: SecretHash::of(text.as_bytes()),
+            is_live,
+            is_unused: false,
+        }
+    }
+
+    fn compare(wish: &WebhookWish, rows: &[Callback]) -> Plan {
+        let tokens = [token("rwt1", true), token("rwt9", false)];
+        plan(wish, rows, Ours { wish: Some(wish), former: &[], tokens: &tokens })
     }
 
     fn row(event: &str, is_backup: bool, url: &str) -> Callback {
@@ -173,7 +191,7 @@ mod tests {
     }
 
     fn wrongs(wish: &WebhookWish, rows: &[Callback]) -> Vec<Wrong> {
-        plan(wish, rows, &tokens()).repairs.into_iter().map(|repair| repair.wrong).collect()
+        compare(wish, rows).repairs.into_iter().map(|repair| repair.wrong).collect()
     }
 
     const OURS: &str = "https://raven:rwt1@h.example/hook";
@@ -182,9 +200,8 @@ mod tests {
     fn what_is_right_is_left_alone() {
         let rows =
             [row("sent", false, OURS), row("open", false, OURS), row("click", false, "https://x.example")];
-        let plan = plan(&wish(false), &rows, &tokens());
+        let plan = compare(&wish(false), &rows);
         assert_eq!((plan.repairs, plan.surplus), (vec![], vec![]));
-        assert_eq!(plan.used.len(), 2);
     }
 
     #[test]
@@ -195,6 +212,8 @@ mod tests {
         assert_eq!(one(Callback { version: Some(1), ..row("sent", false, OURS) }), [Wrong::Differs]);
         assert_eq!(one(row("sent", false, "https://raven:rwt1@old.example/hook")), [Wrong::Differs]);
         assert_eq!(one(row("sent", false, "https://raven:rwt0@h.example/hook")), [Wrong::Foreign]);
+        // Of ours, though it is not good any more: nobody has to be blamed for it.
+        assert_eq!(one(row("sent", false, "https://raven:rwt9@h.example/hook")), [Wrong::Differs]);
         assert_eq!(one(row("sent", false, "no url")), [Wrong::Foreign]);
         assert_eq!(one(Callback { version: None, ..row("sent", false, OURS) }), []);
         assert_eq!(one(Callback { status: CallbackStatus::Unknown, ..row("sent", false, OURS) }), []);
@@ -209,9 +228,9 @@ mod tests {
             row("sent", true, backup),
             row("open", true, "https://x.example/"),
         ];
-        let with = plan(&wish(true), &rows, &tokens());
+        let with = compare(&wish(true), &rows);
         assert_eq!((with.repairs.len(), with.repairs[0].is_backup), (1, true));
-        let without = plan(&wish(false), &rows, &tokens());
+        let without = compare(&wish(false), &rows);
         assert_eq!((without.repairs, without.surplus), (vec![], vec!["senttrue".to_owned()]));
     }
 
@@ -222,8 +241,26 @@ mod tests {
             row("sent", false, "https://u:p@h.example/hook"),
             row("open", false, "https://u:p@h.example/hook?renewed=7"),
         ];
-        assert_eq!(plan(&own, &rows, &[]).repairs, []);
-        assert!(is_ours(&rows[1], Some(&own), &[]) && !is_ours(&rows[1], None, &[]));
+        let none = Ours { wish: None, former: &[], tokens: &[] };
+        let ours = Ours { wish: Some(&own), ..none };
+        assert_eq!(plan(&own, &rows, ours).repairs, []);
+        assert!(ours.has(&rows[1]) && !none.has(&rows[1]));
+    }
+
+    #[test]
+    fn what_an_earlier_wish_left_is_ours_if_it_has_credentials_of_its_own() {
+        let endpoint = |text| Endpoint::read(text).unwrap();
+        let former = [endpoint("https://u:p@old.example/hook"), endpoint("https://h.example/plain")];
+        let wish = wish(false);
+        let ours = Ours { wish: Some(&wish), former: &former, tokens: &[] };
+        let rows = [
+            row("sent", false, "https://u:p@old.example/hook"),
+            row("click", false, "https://u:p@old.example/hook?renewed=7"),
+            row("spam", false, "https://h.example/plain"),
+        ];
+        let plan = plan(&wish, &rows, ours);
+        assert_eq!((plan.repairs[0].wrong, plan.repairs[1].wrong), (Wrong::Differs, Wrong::Missing));
+        assert_eq!(plan.surplus, ["clickfalse"], "without credentials anybody may have registered it");
     }
 
     #[test]

@@ -28,7 +28,7 @@ const SEALED: [Sealed; 2] = [
     Sealed {
         table: "webhook_registrations",
         row: "'mailjet'",
-        columns: &["url_sealed", "backup_url_sealed"],
+        columns: &["url_sealed", "backup_url_sealed", "former_sealed"],
     },
 ];
 

@@ -30,6 +30,12 @@ async fn an_account_is_tested_without_sending_mail() {
     tenant.post("/v1/providers/sendgrid/test", &Value::Null).await.problem(422, "unknown_provider");
     tenant.set_provider().await;
 
+    // An account that has registered no sender may send from everywhere, at this stand-in.
+    let (answer, sender) = test(&tenant, "from_email").await;
+    says(&sender, "is an active sender");
+    assert_eq!(answer["ok"], true, "{answer}");
+    let other = json!({"Email": "*@elsewhere.example"});
+    raven.sim.rest(&tenant.account, Method::POST, "sender", &other).await.expect(201);
     let (answer, sender) = test(&tenant, "from_email").await;
     assert_eq!((&answer["ok"], &answer["checks"][0]["ok"]), (&json!(false), &json!(true)), "{answer}");
     says(&sender, "no sender of this account");

@@ -25,6 +25,12 @@ impl Rest<'_> {
     pub async fn sender_states(self) -> Result<Vec<SenderState>, RestError> {
         Ok(self.list("sender", &[]).await?.iter().filter_map(SenderState::of).collect())
     }
+
+    /// The sender with this very address, if the account has it.
+    pub async fn sender_state(self, email: &str) -> Result<Option<SenderState>, RestError> {
+        let path = format!("sender/{}", email.replace('%', "%25").replace('/', "%2F"));
+        Ok(self.get(&path).await?.as_ref().and_then(SenderState::of))
+    }
 }
 
 #[cfg(test)]

@@ -58,7 +58,14 @@ impl Provisioner {
             Err(Error::Store(store::Error::Sealed(fault))) => return Ok(unreadable(&fault.to_string())),
             other => other?,
         };
-        let senders = self.mailjet.rest(&account).sender_states().await;
+        let rest = self.mailjet.rest(&account);
+        let mut senders = rest.sender_states().await;
+        if let Ok(listed) = &mut senders
+            && !listed.iter().any(|sender| is_of(sender, &provider.from_email))
+        {
+            // A list may leave out what is there; asked for by name, it is told.
+            listed.extend(rest.sender_state(&provider.from_email).await.ok().flatten());
+        }
         let limited = messages::limited(&self.store, tenant).await?;
         Ok(vec![credentials(&senders), from_email(&provider.from_email, &senders), sending_limit(&limited)])
     }
@@ -112,8 +119,7 @@ fn from_email(email: &str, answer: &Result<Vec<SenderState>, RestError>) -> Chec
             format!("Whether mail may come from {email} is not known: see credentials."),
         );
     };
-    let address = key(email);
-    let domain = format!("*@{}", address.rsplit('@').next().unwrap_or_default());
+    let [address, domain] = names(email);
     let find = |wanted: &str, is_active| {
         senders.iter().any(|sender| key(&sender.email) == wanted && sender.is_active == is_active)
     };
@@ -138,6 +144,17 @@ fn from_email(email: &str, answer: &Result<Vec<SenderState>, RestError>) -> Chec
             ),
         )
     }
+}
+
+/// The two senders that would let an address pass: itself, and its whole domain.
+fn names(email: &str) -> [String; 2] {
+    let address = key(email);
+    let domain = format!("*@{}", address.rsplit('@').next().unwrap_or_default());
+    [address, domain]
+}
+
+fn is_of(sender: &SenderState, email: &str) -> bool {
+    names(email).contains(&key(&sender.email))
 }
 
 /// The form by which senders are compared, those that stand for a whole domain too: Mailjet may write an international

@@ -33,6 +33,21 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
+    /// One that nobody registered, and that is let pass.
+    pub(super) fn implied(email: &str) -> Self {
+        Self {
+            id: 0,
+            dns_id: 0,
+            email: email.to_lowercase(),
+            email_type: "unknown".to_owned(),
+            name: String::new(),
+            filename: String::new(),
+            is_default: false,
+            status: Standing::Active,
+            created_at: Timestamp::now(),
+        }
+    }
+
     /// The part after the `@`.
     pub(crate) fn domain(&self) -> &str {
         self.email.rsplit('@').next().unwrap_or_default()

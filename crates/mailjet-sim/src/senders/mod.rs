@@ -45,9 +45,7 @@ pub(crate) struct Senders {
 impl Senders {
     /// Whether mail from this address is let pass. An address whose local part is `unverified` never is.
     pub(crate) fn may_send_from(&self, api_key: &str, email: &str) -> bool {
-        let local = email.split('@').next().unwrap_or_default();
-        !local.eq_ignore_ascii_case("unverified")
-            && self.accounts().get(api_key).is_none_or(|account| account.allows(email))
+        !is_unverified(email) && self.accounts().get(api_key).is_none_or(|account| account.allows(email))
     }
 
     /// Registers a sender.
@@ -100,9 +98,16 @@ impl Senders {
         account.validate(element, self.published(&domain))
     }
 
-    /// The sender with this number or address.
+    /// The sender with this number or address. As long as an API key has registered none, mail is let pass from every
+    /// address, so each that is asked for is one.
     pub(crate) fn sender(&self, api_key: &str, element: &str) -> Option<Sender> {
-        self.accounts().get_mut(api_key)?.find(element).cloned()
+        match self.accounts().get_mut(api_key) {
+            Some(account) if !account.senders.is_empty() => account.find(element).cloned(),
+            _ if element.contains('@') && !element.starts_with('*') && !is_unverified(element) => {
+                Some(Sender::implied(element))
+            }
+            _ => None,
+        }
     }
 
     /// Every sender of an API key.
@@ -161,4 +166,9 @@ impl Senders {
     fn accounts(&self) -> MutexGuard<'_, HashMap<String, Account>> {
         lock(&self.accounts)
     }
+}
+
+/// Whether the address is one that never is a sender.
+fn is_unverified(email: &str) -> bool {
+    email.split('@').next().unwrap_or_default().eq_ignore_ascii_case("unverified")
 }

@@ -16,7 +16,8 @@ use crate::webhook_tokens::note;
 use crate::{Error, Store};
 
 /// Tokens that a tenant may have at once. Each webhook is compared with all of them, so they must stay few; of more, those
-/// that have gone unused for longest are revoked before their grace is over. There are fewer places for URLs.
+/// that have gone unused for longest are revoked before their grace is over, and before them those that no URL is known to
+/// have carried; those in use stay. There are fewer places for URLs.
 pub const MOST_LIVE: i64 = 16;
 /// The grace of tokens on an account that the tenant has exchanged for another: its URLs stay, and tell of mail that was
 /// sent before, of which complaints may come for weeks.
@@ -85,7 +86,8 @@ pub async fn create(
              where tenant_id = $1 and unused_since is not null and id in (
                  select id from webhook_tokens
                  where tenant_id = $1 and managed and revoked_at is null and id <> $2
-                 order by (unused_since is null) desc, (carried_at is not null) desc, unused_since desc
+                 order by (unused_since is null) desc, elsewhere desc, (carried_at is not null) desc,
+                     unused_since desc
                  offset $3)
              returning id",
             &[&tenant.0, &new.id.0, &(MOST_LIVE - 1)],

@@ -30,6 +30,7 @@ async fn a_callback_url_is_unique_for_its_type_and_rank() {
     assert_eq!(sim.call(Method::DELETE, &element, &Value::Null).await, (204, Value::Null));
     assert_eq!(sim.call(Method::GET, &element, &Value::Null).await.0, 404);
     assert_eq!(sim.post(CALLBACKS, &json!({"EventType": "sent", "Url": "ftp://x"})).await.0, 400);
+    assert_eq!(sim.post(CALLBACKS, &json!({"EventType": "sent", "Url": "https://a.invalid/"})).await.0, 400);
     assert_eq!(sim.post(CALLBACKS, &json!({"EventType": "typo", "Url": "https://x"})).await.0, 400);
 }
 

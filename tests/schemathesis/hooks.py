@@ -46,6 +46,10 @@ FILE = st.builds(
     st.lists(st.tuples(EMAIL | CELL, CELL), max_size=5),
 )
 
+# Names of two labels or more, none of them numbers alone.
+HOSTNAME = st.builds("{}.{}".format, st.from_regex(r"[a-z]([a-z0-9]{0,60}[a-z])?", fullmatch=True), EMAIL.map(lambda email: email.rsplit("@", 1)[1]))
+
+schemathesis.openapi.format("hostname", HOSTNAME)
 schemathesis.openapi.format("email", EMAIL)
 schemathesis.openapi.format("suppressions-csv", FILE)
 schemathesis.openapi.format("mailbox", MAILBOX)

@@ -57,7 +57,10 @@ pub(super) async fn add(
     get, path = "/v1/domains", tag = "Sending domains", operation_id = "listDomains",
     params(
         ("limit" = Option<u16>, Query, description = "Domains of a page.", minimum = 1, maximum = 500),
-        ("cursor" = Option<String>, Query, description = "The `nextCursor` of the page before."),
+        (
+            "cursor" = Option<String>, Query, format = "cursor",
+            description = "The `nextCursor` of the page before."
+        ),
     ),
     responses((status = 200, description = "A page of domains.", body = Page<SendingDomain>), Usual, InvalidQuery),
 )]

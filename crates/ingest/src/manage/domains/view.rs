@@ -12,14 +12,9 @@ use uuid::Uuid;
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes what is read field by field, so that all faults are named at once")]
 pub(in crate::manage) struct NewDomain {
-    /// Its name, of two labels or more, without a final dot. An international name may also be in its own letters, which no
-    /// pattern can tell; it is answered in ASCII.
-    #[schema(
-        min_length = 3,
-        max_length = 253,
-        pattern = r"^([A-Za-z0-9]+(-[A-Za-z0-9]+)*\.)+[A-Za-z]{2,63}$",
-        example = "shop.example.com"
-    )]
+    /// Its name, of two labels or more, without a final dot. An international name may also be in its own letters; it is
+    /// answered in ASCII.
+    #[schema(min_length = 3, max_length = 253, format = "hostname", example = "shop.example.com")]
     domain: String,
 }
 

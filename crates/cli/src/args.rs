@@ -23,7 +23,7 @@ pub(crate) use key::{Key, Scope};
 pub(crate) use provider::{Account, Provider};
 pub(crate) use suppression::Suppression;
 pub(crate) use tenant::Tenant;
-pub(crate) use webhook::{Event, Webhook};
+pub(crate) use webhook::Webhook;
 
 use clap::{Parser, Subcommand};
 pub(crate) use domain::{Domain, Named};

@@ -1,6 +1,7 @@
 //! The arguments of `raven webhook`.
 
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use domain::TenantId;
 use mailjet::CallbackEvent;
 
@@ -27,8 +28,8 @@ pub(crate) enum Webhook {
         #[arg(long)]
         backup_url: Option<String>,
         /// Only this type of event; may be given several times.
-        #[arg(long = "event", value_enum)]
-        events: Vec<Event>,
+        #[arg(long = "event", value_parser = event())]
+        events: Vec<CallbackEvent>,
     },
     /// List every webhook of the tenant's account at Mailjet.
     #[command(after_help = LIST)]
@@ -46,28 +47,8 @@ pub(crate) enum Webhook {
     },
 }
 
-/// A type of event, in Mailjet's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Event {
-    Sent,
-    Open,
-    Click,
-    Bounce,
-    Blocked,
-    Spam,
-    Unsub,
-}
-
-impl From<Event> for CallbackEvent {
-    fn from(event: Event) -> Self {
-        match event {
-            Event::Sent => Self::Sent,
-            Event::Open => Self::Open,
-            Event::Click => Self::Click,
-            Event::Bounce => Self::Bounce,
-            Event::Blocked => Self::Blocked,
-            Event::Spam => Self::Spam,
-            Event::Unsub => Self::Unsub,
-        }
-    }
+/// Reads a type of event, in Mailjet's words.
+fn event() -> impl TypedValueParser<Value = CallbackEvent> {
+    PossibleValuesParser::new(CallbackEvent::ALL.map(CallbackEvent::as_str))
+        .try_map(|word| word.parse::<CallbackEvent>())
 }

@@ -9,7 +9,7 @@ use service::{Environment, Variable};
 use store::Store;
 
 use super::{provisioner, require};
-use crate::args::{Event, Webhook};
+use crate::args::Webhook;
 use crate::failure::Failure;
 use crate::output::{Output, note};
 
@@ -68,10 +68,8 @@ fn endpoint(name: &str, text: &str, tenant: TenantId) -> Result<Endpoint, Failur
 }
 
 /// In Mailjet's order, each once; without any, all.
-fn chosen(events: &[Event]) -> Vec<CallbackEvent> {
-    let is_chosen = |event: &CallbackEvent| {
-        events.is_empty() || events.iter().any(|one| CallbackEvent::from(*one) == *event)
-    };
+fn chosen(events: &[CallbackEvent]) -> Vec<CallbackEvent> {
+    let is_chosen = |event: &CallbackEvent| events.is_empty() || events.contains(event);
     CallbackEvent::ALL.into_iter().filter(is_chosen).collect()
 }
 

@@ -67,7 +67,7 @@ pub(super) struct Registration {
     /// Where they go while that URL is dead; null without one.
     backup_url: Option<String>,
     /// Which events.
-    #[schema(value_type = Vec<super::webhooks_request::WebhookEvent>)]
+    #[schema(value_type = Vec<crate::openapi::words::WebhookEvent>)]
     events: Vec<&'static str>,
     /// When Mailjet was last found to have, or was given, what is wanted.
     checked_at: Option<Timestamp>,

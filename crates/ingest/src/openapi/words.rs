@@ -58,4 +58,6 @@ words! {
     ProviderName = "A provider of e-mail.", [store::providers::MAILJET];
     /// The channels that are known.
     Channel = "What a message is sent by.", ["email"];
+    /// The types of events that webhooks can be registered for.
+    WebhookEvent = "A type of event, in Mailjet's words.", mailjet::CallbackEvent::ALL.map(mailjet::CallbackEvent::as_str);
 }

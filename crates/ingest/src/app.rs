@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
 use actix_web::web::{Data, PathConfig, ServiceConfig, get, post};
 use actix_web::{App, Error, middleware, web};
 use broker::Publisher;
 use provisioning::Provisioner;
 use service::ops::Ops;
 use store::{Keyring, Store};
+use tokio::time::Instant;
 
 use crate::body::Budget;
 use crate::directory::Directory;
@@ -62,8 +64,7 @@ pub(crate) fn build(
         .app_data(Data::from(parts.public_url))
         .app_data(Data::from(parts.limits))
         .app_data(Meter::of("none"))
-        .wrap(middleware::from_fn(limits::tell))
-        .wrap(middleware::from_fn(metering::count))
+        .wrap(middleware::from_fn(around))
         .configure(api)
         .default_service(web::to(nowhere))
 }
@@ -77,6 +78,18 @@ pub(crate) fn api(config: &mut ServiceConfig) {
     health::routes(config);
     openapi::routes(config);
     docs::routes(config);
+}
+
+/// What is done for every request, in one layer: each has its price.
+async fn around(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let started = Instant::now();
+    let mut response = next.call(request).await?;
+    limits::tell(&mut response);
+    metering::count(&response, started.elapsed());
+    Ok(response)
 }
 
 async fn nowhere() -> Problem {

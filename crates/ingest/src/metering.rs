@@ -4,13 +4,9 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use actix_web::Error;
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::ServiceResponse;
 use actix_web::http::Method;
-use actix_web::middleware::Next;
 use metrics::{Counter, Histogram};
-use tokio::time::Instant;
 
 /// The meters of one route, in one thread of the server. They are looked up once: to find a metric by its labels costs
 /// more than to count.
@@ -52,16 +48,11 @@ fn method(method: &Method) -> &'static str {
     }
 }
 
-/// Measures a request under the innermost [`Meter`] of its way: that of its route, or else the application's.
-pub(crate) async fn count(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let started = Instant::now();
-    let response = next.call(request).await?;
+/// Counts a request, which took so long, under the innermost [`Meter`] of its way: that of its route, or else the
+/// application's.
+pub(crate) fn count<B>(response: &ServiceResponse<B>, took: Duration) {
     let request = response.request();
     if let Some(meter) = request.app_data::<Meter>() {
-        meter.note(method(request.method()), response.status().as_u16(), started.elapsed());
+        meter.note(method(request.method()), response.status().as_u16(), took);
     }
-    Ok(response)
 }

@@ -3,11 +3,9 @@
 
 use std::time::Duration;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage as _, HttpRequest};
+use actix_web::{HttpMessage as _, HttpRequest};
 
 use super::quota::Standing;
 
@@ -21,16 +19,11 @@ pub(crate) fn keep(request: &HttpRequest, standing: Standing) {
 }
 
 /// Writes the standing that was kept with a request into its answer.
-pub(crate) async fn tell(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let mut response = next.call(request).await?;
+pub(crate) fn tell<B>(response: &mut ServiceResponse<B>) {
     let standing = response.request().extensions().get::<Standing>().copied();
     if let Some(standing) = standing {
         write(standing, response.headers_mut());
     }
-    Ok(response)
 }
 
 fn write(standing: Standing, headers: &mut HeaderMap) {

@@ -16,6 +16,7 @@ mod webhook;
 pub(crate) use audit::Audit;
 pub(crate) use completions::Completions;
 pub(crate) use dead_letter::{DeadLetter, Origin, Selection};
+pub(crate) use domain::{Domain, Named};
 pub(crate) use encryption::Encryption;
 pub(crate) use erase::Erase;
 pub(crate) use events::Events;
@@ -26,10 +27,9 @@ pub(crate) use tenant::Tenant;
 pub(crate) use webhook::Webhook;
 
 use clap::{Parser, Subcommand};
-pub(crate) use domain::{Domain, Named};
 
 const SETTINGS: &str = "Settings (environment; NAME_FILE names a file that holds the value):
-  DATABASE_URL           the Postgres database, such as postgres://user:password@host:5432/raven 
+  DATABASE_URL           the Postgres database, such as postgres://user:password@host:5432/raven
                          (all but dead-letter and completions)
   AMQP_URL               RabbitMQ, such as amqp://user:password@host:5672/vhost (dead-letter)
   RAVEN_ENCRYPTION_KEYS  keys that seal credentials, as id:base64-of-32-bytes[,id:…]

@@ -27,7 +27,7 @@ pub(crate) struct Caller {
 /// `needed`.
 pub(crate) async fn caller(request: &HttpRequest, needed: Scope) -> Result<Caller, Problem> {
     let record = authenticate(request).await?;
-    let caller = Caller { tenant: record.tenant, key: record.id, test: record.test };
+    let caller = Caller::of(&record);
     count(request, caller, Class::Requests, 1)?;
     if needed == Scope::Manage && record.scope != Scope::Manage {
         return Err(Problem::new(Code::Forbidden, "This needs a key of scope manage."));
@@ -37,7 +37,7 @@ pub(crate) async fn caller(request: &HttpRequest, needed: Scope) -> Result<Calle
 
 /// Finds the caller who sends one message, and counts it. Every key covers sending.
 pub(crate) async fn sender(request: &HttpRequest) -> Result<Caller, Problem> {
-    let caller = anyone(request).await?;
+    let caller = Caller::of(&authenticate(request).await?);
     count(request, caller, Class::Sends, 1)?;
     Ok(caller)
 }
@@ -45,7 +45,7 @@ pub(crate) async fn sender(request: &HttpRequest) -> Result<Caller, Problem> {
 /// Finds the caller who sends a batch, which is to be counted by [`count_batch`] once it was read. Who could not send a
 /// single message is refused before that.
 pub(crate) async fn batch_sender(request: &HttpRequest) -> Result<Caller, Problem> {
-    let caller = anyone(request).await?;
+    let caller = Caller::of(&authenticate(request).await?);
     let limits = request.app_data::<Data<Limits>>();
     let of = (caller.key, caller.tenant);
     match limits.and_then(|limits| limits.exhausted(Class::Sends, of, Instant::now())) {
@@ -64,13 +64,11 @@ pub(crate) fn count_batch<T>(
     count(request, caller, Class::Sends, u32::try_from(messages).unwrap_or(u32::MAX))
 }
 
-/// Whoever came with a good key.
-async fn anyone(request: &HttpRequest) -> Result<Caller, Problem> {
-    let record = authenticate(request).await?;
-    Ok(Caller { tenant: record.tenant, key: record.id, test: record.test })
-}
-
 impl Caller {
+    fn of(record: &KeyRecord) -> Self {
+        Self { tenant: record.tenant, key: record.id, test: record.test }
+    }
+
     /// Who the audit log says it was.
     pub(crate) fn actor(&self) -> Actor {
         Actor::Key(self.key)

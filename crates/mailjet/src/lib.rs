@@ -25,4 +25,4 @@ pub use domains::{DnsFindings, DomainDns, DomainSender, Finding, Origin, Standin
 pub use request::Outgoing;
 /// A URL as the client reads it, for those who make and compare the URLs of callbacks.
 pub use reqwest::Url;
-pub use rest::{Changed, Rest, RestError};
+pub use rest::{Rest, RestError};

@@ -43,7 +43,7 @@ pub struct Rest<'a> {
 
 /// What a change came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Changed {
+pub(crate) enum Changed {
     /// The row as it is now.
     To(Value),
     /// It was so already (HTTP 304).

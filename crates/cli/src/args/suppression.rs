@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
+use domain::suppression::ALL;
 use domain::{EmailAddress, SuppressionReason, TenantId};
 
 const LIST: &str = "Example: raven suppression list --tenant ID --reason hard_bounce --limit 20";
@@ -32,8 +34,8 @@ pub(crate) enum Suppression {
         #[arg(long)]
         email: Option<String>,
         /// Only this reason.
-        #[arg(long, value_enum)]
-        reason: Option<Reason>,
+        #[arg(long, value_parser = reason())]
+        reason: Option<SuppressionReason>,
         /// Show so many at most.
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         limit: u32,
@@ -50,8 +52,8 @@ pub(crate) enum Suppression {
         #[command(flatten)]
         of: Of,
         /// Why.
-        #[arg(long, value_enum, default_value_t = Reason::Manual)]
-        reason: Reason,
+        #[arg(long, value_parser = reason(), default_value = SuppressionReason::Manual.as_str())]
+        reason: SuppressionReason,
     },
     /// Take an address off the list.
     #[command(after_help = REMOVE)]
@@ -77,8 +79,8 @@ pub(crate) enum Suppression {
         #[command(flatten)]
         of: Of,
         /// Only this reason.
-        #[arg(long, value_enum)]
-        reason: Option<Reason>,
+        #[arg(long, value_parser = reason())]
+        reason: Option<SuppressionReason>,
     },
 }
 
@@ -90,23 +92,8 @@ pub(crate) struct Of {
     pub(crate) tenant: TenantId,
 }
 
-/// Why an address is on the list.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub(crate) enum Reason {
-    Manual,
-    Unsubscribed,
-    HardBounce,
-    SpamComplaint,
-}
-
-impl From<Reason> for SuppressionReason {
-    fn from(reason: Reason) -> Self {
-        match reason {
-            Reason::Manual => Self::Manual,
-            Reason::Unsubscribed => Self::Unsubscribed,
-            Reason::HardBounce => Self::HardBounce,
-            Reason::SpamComplaint => Self::SpamComplaint,
-        }
-    }
+/// Reads why an address is on the list.
+fn reason() -> impl TypedValueParser<Value = SuppressionReason> {
+    PossibleValuesParser::new(ALL.map(SuppressionReason::as_str))
+        .try_map(|word| word.parse::<SuppressionReason>())
 }

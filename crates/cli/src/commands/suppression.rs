@@ -37,10 +37,10 @@ pub(super) async fn run(command: Suppression, store: &Store, output: Output) -> 
         Suppression::List { email, reason, limit, cursor, .. } => {
             let email_key = email.as_deref().map(key_of);
             let after = cursor.as_deref().map(key_of);
-            let filter = Filter { email_key, reason: reason.map(Into::into), after };
+            let filter = Filter { email_key, reason, after };
             list(store, tenant, &filter, limit, output).await
         }
-        Suppression::Add { email, reason, .. } => add(store, tenant, &email, reason.into(), output).await,
+        Suppression::Add { email, reason, .. } => add(store, tenant, &email, reason, output).await,
         Suppression::Remove { email, .. } => {
             let key = key_of(&email);
             let removed = suppressions::delete(store, tenant, &key, Actor::Operator).await;
@@ -53,7 +53,7 @@ pub(super) async fn run(command: Suppression, store: &Store, output: Output) -> 
         }
         Suppression::Import { file, .. } => import(store, tenant, &file, output).await,
         Suppression::Export { file, reason, .. } => {
-            let filter = Filter { reason: reason.map(Into::into), ..Filter::default() };
+            let filter = Filter { reason, ..Filter::default() };
             export(store, tenant, filter, file.as_deref(), output).await
         }
     }

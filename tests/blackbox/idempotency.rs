@@ -6,7 +6,8 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Raven, Tenant, http, http::Reply, plain, proxy::Proxy};
+use crate::harness::{Raven, Tenant, http, http::Reply, plain};
+use testbed::proxy::Proxy;
 
 async fn send(tenant: &Tenant, key: &str, message: &Value) -> Reply {
     let request = tenant.request(Method::POST, "/v1/messages").header("Idempotency-Key", key);

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use reqwest::Method;
+use testbed::proxy::Proxy;
 
 use crate::harness::{
     Copy, Raven, Tenant, http, plain,
-    proxy::Proxy,
     wait::{until, within},
 };
 

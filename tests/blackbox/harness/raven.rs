@@ -8,16 +8,15 @@ use std::sync::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::{Method, Url};
+use testbed::{ports, process::Process, proxy::Proxy};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use super::{
     cli::{self, Ended},
     database::Database,
-    http, ports,
-    process::Process,
-    proxy::Proxy,
-    servers::servers,
+    http,
+    servers::{program, servers},
     sim::Sim,
     tenant::Tenant,
     vhost::Vhost,
@@ -103,7 +102,7 @@ impl Raven {
         let address = format!("127.0.0.1:{}", ports::free());
         let url: Url = format!("http://{address}/").parse().expect("a URL");
         let variables = settings(&proxies, &database, &vhost, &encryption_keys, address, log_filter);
-        let ingest = Process::start("raven-ingest", "ingest", &folder, &variables);
+        let ingest = Process::start(&program("raven-ingest"), "ingest", &folder, &variables);
         let this = Self {
             ingest,
             workers: Vec::new(),
@@ -140,7 +139,7 @@ impl Raven {
     pub(crate) fn launch_worker(&mut self, more: &[(&'static str, &str)]) -> Url {
         let (url, variables) = self.elsewhere_with(more);
         let name = format!("worker-{}", self.workers.len() + 1);
-        self.workers.push(Process::start("raven-worker", &name, &self.folder, &variables));
+        self.workers.push(Process::start(&program("raven-worker"), &name, &self.folder, &variables));
         self.worker_urls.push(url.clone());
         url
     }
@@ -187,7 +186,7 @@ impl Raven {
         variables.retain(|(name, _)| more.iter().all(|(other, _)| other != name));
         variables.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let name = format!("ingest-{}", self.ingests.len() + 2);
-        self.ingests.push(Process::start("raven-ingest", &name, &self.folder, &variables));
+        self.ingests.push(Process::start(&program("raven-ingest"), &name, &self.folder, &variables));
         ready(&url).await;
         url
     }
@@ -213,7 +212,8 @@ impl Raven {
     /// Ends ingest in order, and starts it again at the same address.
     pub(crate) async fn restart_ingest(&mut self) {
         assert!(self.ingest.terminate().await.success());
-        self.ingest = Process::start("raven-ingest", "ingest-again", &self.folder, &self.ingest_settings);
+        self.ingest =
+            Process::start(&program("raven-ingest"), "ingest-again", &self.folder, &self.ingest_settings);
         ready(&self.url).await;
     }
 

@@ -31,6 +31,11 @@ pub(crate) fn servers() -> &'static Servers {
     })
 }
 
+/// Where a built program is.
+pub(crate) fn program(name: &str) -> PathBuf {
+    servers().programs.join(name)
+}
+
 fn url(name: &str) -> Url {
     variable(name).parse().unwrap_or_else(|fault| panic!("{name} is no URL: {fault}"))
 }

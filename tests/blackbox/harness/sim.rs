@@ -4,8 +4,9 @@ use std::path::Path;
 
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
+use testbed::{ports, process::Process};
 
-use super::{http, ports, process::Process, wait::eventually};
+use super::{http, servers::program, wait::eventually};
 
 /// Every type of event that Mailjet tells.
 const TYPES: [&str; 7] = ["sent", "open", "click", "bounce", "blocked", "spam", "unsub"];
@@ -29,7 +30,7 @@ impl Sim {
             ("MAILJET_SIM_RETRY", "300ms".to_owned()),
         ];
         variables.extend_from_slice(more);
-        let process = Process::start("mailjet-sim", "mailjet-sim", folder, &variables);
+        let process = Process::start(&program("mailjet-sim"), "mailjet-sim", folder, &variables);
         let this = Self { process, port };
         eventually("mailjet-sim to answer", async || {
             http::try_send(this.request(Method::GET, "/healthz")).await.ok()

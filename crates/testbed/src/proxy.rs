@@ -20,7 +20,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::ports;
+use crate::ports;
 
 /// How much later bytes may pass.
 const LONGEST_DELAY: Duration = Duration::from_millis(30);
@@ -45,9 +45,9 @@ const COMMIT: &[u8] = b"COMMIT\0";
 
 /// A proxy, gone with this value.
 #[derive(Debug)]
-pub(crate) struct Proxy {
+pub struct Proxy {
     /// Where it listens.
-    pub(crate) port: u16,
+    pub port: u16,
     mode: watch::Sender<Mode>,
     lost: Arc<AtomicU64>,
     _task: JoinSet<()>,
@@ -55,7 +55,7 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     /// Starts one in front of a server of this machine.
-    pub(crate) fn start(server: u16) -> Self {
+    pub fn start(server: u16) -> Self {
         let port = ports::free();
         let (mode, seen) = watch::channel(Mode::Forward);
         let lost = Arc::<AtomicU64>::default();
@@ -65,32 +65,32 @@ impl Proxy {
     }
 
     /// Resets every connection and refuses new ones, as a server that died.
-    pub(crate) fn cut(&self) {
+    pub fn cut(&self) {
         self.mode.send_replace(Mode::Refuse);
     }
 
     /// Lets no byte pass and says nothing of it, as a network that is gone.
-    pub(crate) fn swallow(&self) {
+    pub fn swallow(&self) {
         self.mode.send_replace(Mode::Swallow);
     }
 
     /// Lets everything pass a little later, now more and now less, as a server that has much to do.
-    pub(crate) fn dawdle(&self) {
+    pub fn dawdle(&self) {
         self.mode.send_replace(Mode::Dawdle);
     }
 
     /// Lets Postgres commit and nobody hear of it: a transaction is committed, and its connection reset.
-    pub(crate) fn lose_commits(&self) {
+    pub fn lose_commits(&self) {
         self.mode.send_replace(Mode::LoseCommits);
     }
 
     /// How many commits nobody has heard of.
-    pub(crate) fn lost_commits(&self) -> u64 {
+    pub fn lost_commits(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
 
     /// Lets everything pass again.
-    pub(crate) fn heal(&self) {
+    pub fn heal(&self) {
         self.mode.send_replace(Mode::Forward);
     }
 }

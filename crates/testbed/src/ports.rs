@@ -10,7 +10,7 @@ const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
 
 /// A port that nobody uses, given to nobody else in this run.
-pub(crate) fn free() -> u16 {
+pub fn free() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Two runs on one machine begin at different places.
     let start = u16::try_from(std::process::id() % u32::from(COUNT)).unwrap_or_default();

@@ -4,15 +4,21 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
 };
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
-use super::{servers::servers, wait::eventually};
+use tokio::time::{Instant, sleep};
+
+/// How long an end may take before it counts as never: longer than the services' own grace.
+const END: Duration = Duration::from_secs(45);
+/// The pause between two looks.
+const PAUSE: Duration = Duration::from_millis(40);
 
 /// A running program. It is killed with this value.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     name: String,
     child: Child,
     /// The test ended it.
@@ -22,31 +28,30 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts a program with these variables and no others; its output goes to a file in `folder`.
-    pub(crate) fn start(program: &str, name: &str, folder: &Path, variables: &[(&str, String)]) -> Self {
+    pub fn start(program: &Path, name: &str, folder: &Path, variables: &[(&str, String)]) -> Self {
         fs::create_dir_all(folder).expect("a folder for logs");
         let log = folder.join(format!("{name}.log"));
         let file = File::create(&log).expect("a log file");
-        let path = servers().programs.join(program);
-        let mut command = Command::new(&path);
+        let mut command = Command::new(program);
         command.env_clear().env("NO_COLOR", "1").envs(variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(file.try_clone().expect("a log file")).stderr(file);
-        let child = command.spawn().unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
+        let child = command.spawn().unwrap_or_else(|fault| panic!("{}: {fault}", program.display()));
         Self { name: name.to_owned(), child, stopped: false, log }
     }
 
     /// What it has written so far.
-    pub(crate) fn log(&self) -> String {
+    pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
     /// Forgets how much memory it had at its peak; answers how much it has, in bytes.
-    pub(crate) fn forget_peak(&self) -> u64 {
+    pub fn forget_peak(&self) -> u64 {
         fs::write(self.proc("clear_refs"), "5").expect("to reset the peak");
         self.memory("VmRSS:")
     }
 
     /// How much memory it had at its peak, in bytes.
-    pub(crate) fn peak(&self) -> u64 {
+    pub fn peak(&self) -> u64 {
         self.memory("VmHWM:")
     }
 
@@ -62,37 +67,58 @@ impl Process {
     }
 
     /// How it ended, if it has.
-    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+    pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("the state of a child")
     }
 
     /// Asks it to end.
-    pub(crate) fn ask_to_end(&mut self) {
+    pub fn ask_to_end(&mut self) {
         self.stopped = true;
         self.signal(Signal::TERM);
     }
 
     /// Asks it to end, and waits until it has.
-    pub(crate) async fn terminate(&mut self) -> ExitStatus {
+    pub async fn terminate(&mut self) -> ExitStatus {
         self.ask_to_end();
-        eventually("the end of a process after SIGTERM", async || self.ended()).await
+        self.end("SIGTERM").await
     }
 
     /// Ends it as a crash would.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         self.stopped = true;
         self.child.kill().expect("to kill a child");
         self.child.wait().expect("the end of a child");
     }
 
     /// Has it abort where nothing but itself is in the way of a core dump; answers how it ended.
-    pub(crate) async fn abort(&mut self) -> ExitStatus {
+    pub async fn abort(&mut self) -> ExitStatus {
         self.stopped = true;
         let maximum = getrlimit(Resource::Core).maximum;
         let limit = Rlimit { current: maximum, maximum };
         prlimit(Some(self.pid()), Resource::Core, limit).expect("to allow core dumps");
         self.signal(Signal::ABORT);
-        eventually("the end of a process after SIGABRT", async || self.ended()).await
+        self.end("SIGABRT").await
+    }
+
+    /// Stops it in its tracks: it holds its connections and does nothing, as one that is starved of processor time.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    async fn end(&mut self, signal: &str) -> ExitStatus {
+        let deadline = Instant::now() + END;
+        loop {
+            if let Some(status) = self.ended() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "{} does not end after {signal}", self.name);
+            sleep(PAUSE).await;
+        }
     }
 
     fn signal(&self, signal: Signal) {
@@ -104,7 +130,7 @@ impl Process {
     }
 
     /// What is wrong with it, looked at when its test is over.
-    pub(crate) fn fault(&mut self, secrets: &[String]) -> Option<String> {
+    pub fn fault(&mut self, secrets: &[String]) -> Option<String> {
         if let Some(status) = self.ended().filter(|_| !self.stopped) {
             return Some(format!("{} ended by itself: {status}", self.name));
         }
@@ -117,7 +143,7 @@ impl Process {
     }
 
     /// Shows the end of its log.
-    pub(crate) fn show(&self) {
+    pub fn show(&self) {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         let from = lines.len().saturating_sub(40);

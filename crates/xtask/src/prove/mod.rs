@@ -6,6 +6,7 @@ mod server;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
 
 use crate::files;
 use crate::interrupt::Interrupt;
@@ -20,6 +21,17 @@ pub(crate) use self::server::{ServerOptions, server};
 
 /// What is built: the programs that are put to the proof and the one that does it.
 const PACKAGES: [&str; 5] = ["ingest", "worker", "cli", "mailjet-sim", "prove"];
+
+/// What programs that are built for it break on purpose.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Sabotage {
+    /// A delivery is acknowledged before what it asks for is committed
+    AckBeforeCommit,
+    /// An attempt of which nobody knows the outcome is repeated without asking Mailjet
+    ResendWithoutLookUp,
+    /// 200 is answered before the queue has confirmed
+    AnswerBeforeConfirm,
+}
 
 /// How to prove.
 #[derive(clap::Args)]
@@ -42,6 +54,9 @@ pub(crate) struct Options {
     /// Leave out the build: the programs are there
     #[arg(long)]
     no_build: bool,
+    /// Put the proof to the proof: programs that break a guarantee on purpose have to be found out
+    #[arg(long)]
+    sabotage: Option<Sabotage>,
     /// Leave the servers running for the next run
     #[arg(long)]
     keep: bool,
@@ -55,6 +70,9 @@ pub(crate) fn run(options: &Options, interrupt: &Interrupt) -> Result<ExitCode> 
     let workspace = Workspace::find()?;
     if !options.no_build {
         build(&workspace, options, interrupt)?;
+        if options.sabotage.is_some() {
+            build_sabotaged(&workspace, &options.profile, interrupt)?;
+        }
     }
     let mut stack = Stack::open(&workspace, Purpose::Prove, interrupt)?;
     let _lock = stack.lock()?;
@@ -74,6 +92,17 @@ fn build(workspace: &Workspace, options: &Options, interrupt: &Interrupt) -> Res
     let mut cargo = workspace.cargo();
     cargo.args(["build", "--profile", &options.profile, "--bins"]);
     cargo.args(PACKAGES.iter().flat_map(|package| ["-p", package]));
+    ensure!(Foreground::new(interrupt).run(&mut cargo)?.success(), "the build failed");
+    Ok(())
+}
+
+/// The programs that break a guarantee on purpose, beside those that do not: only they are built with the feature.
+pub(crate) fn build_sabotaged(workspace: &Workspace, profile: &str, interrupt: &Interrupt) -> Result<()> {
+    heading("Building programs that break a guarantee on purpose");
+    let mut cargo = workspace.cargo();
+    cargo.args(["build", "--profile", profile, "-p", "ingest", "-p", "worker"]);
+    cargo.args(["--features", "ingest/sabotage,worker/sabotage"]);
+    cargo.args(["--bin", "raven-ingest-sabotaged", "--bin", "raven-worker-sabotaged"]);
     ensure!(Foreground::new(interrupt).run(&mut cargo)?.success(), "the build failed");
     Ok(())
 }
@@ -122,6 +151,8 @@ impl Options {
             all.extend(["--minutes".to_owned(), self.minutes.to_string()]);
         }
         all.extend(self.only.iter().flat_map(|only| ["--only".to_owned(), only.clone()]));
+        let sabotage = self.sabotage.as_ref().and_then(ValueEnum::to_possible_value);
+        all.extend(sabotage.iter().flat_map(|kind| ["--sabotage".to_owned(), kind.get_name().to_owned()]));
         all.extend(self.args.iter().cloned());
         all
     }
@@ -153,6 +184,7 @@ mod tests {
             only: None,
             profile: "dev".to_owned(),
             no_build: false,
+            sabotage: None,
             keep: false,
             args: Vec::new(),
         }
@@ -164,6 +196,9 @@ mod tests {
         assert_eq!(again(options()), "--seed 7 --minutes 10");
         let short = Options { short: true, only: Some("postgres-kill".to_owned()), ..options() };
         assert_eq!(again(short), "--seed 7 --short --only postgres-kill");
+        let sabotage = Some(Sabotage::ResendWithoutLookUp);
+        let sabotaged = again(Options { sabotage, ..options() });
+        assert_eq!(sabotaged, "--seed 7 --minutes 10 --sabotage resend-without-look-up");
         let args = vec!["--rate".to_owned(), "5".to_owned()];
         let other = Options { profile: "local".to_owned(), args, ..options() };
         assert_eq!(again(other), "--seed 7 --minutes 10 --profile local -- --rate 5");

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::headers::{BURIED_AT, QUEUE, REASON};
+use crate::sabotage::{self, Sabotage};
 use crate::{ConsumerSettings, Delivery, Handler, Publication, Publisher, Queue, Verdict};
 
 const FIRST_HOLD: Duration = Duration::from_millis(100);
@@ -113,6 +114,9 @@ impl<H: Handler> Lane<H> {
         loop {
             let (deliveries, ackers): (Vec<_>, Vec<_>) =
                 batch.into_iter().map(|held| (held.delivery, held.acker)).unzip();
+            if sabotage::is(Sabotage::AckBeforeCommit) {
+                return self.acknowledge_first(&deliveries, &ackers).await;
+            }
             metrics::histogram!("raven_consumer_batch", "queue" => self.settings.queue.name())
                 .record(u32::try_from(deliveries.len()).unwrap_or(u32::MAX));
             let verdicts = self.handler.handle(&deliveries).await;
@@ -130,6 +134,19 @@ impl<H: Handler> Lane<H> {
             }
             hold = (hold * 2).min(MOST_HOLD);
         }
+    }
+
+    /// What must never be done: a failure of the handler is a loss then.
+    async fn acknowledge_first(
+        &self,
+        deliveries: &[Delivery],
+        ackers: &[lapin::message::Delivery],
+    ) -> Result<(), String> {
+        for acker in ackers {
+            ack(acker, false).await?;
+        }
+        let _ = self.handler.handle(deliveries).await;
+        Ok(())
     }
 
     /// Acts on verdicts, and answers what is to be offered again.

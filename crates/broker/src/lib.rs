@@ -19,6 +19,7 @@ mod delivery;
 mod headers;
 mod lane;
 mod publisher;
+pub mod sabotage;
 mod state;
 mod supervisor;
 mod topology;

@@ -26,6 +26,7 @@ use self::flight::{Flight, Flying, see_off};
 use self::line::{Line, Message};
 use self::meters::Meters;
 pub(crate) use self::put::{open, put};
+use crate::sabotage::{self, Sabotage};
 use crate::supervisor::Supervisor;
 use crate::{BrokerUrl, Queue, State};
 
@@ -177,7 +178,8 @@ impl Publisher {
         let begun =
             poll_fn(|context| Poll::Ready(message.take().map(|message| line.begin(message, context))));
         let Some(flying) = begun.await else { return Err(PublishError::Down) };
-        Flight::new(flying, self.strays.clone()).await
+        let flight = Flight::new(flying, self.strays.clone());
+        if sabotage::is(Sabotage::AnswerBeforeConfirm) { Ok(()) } else { flight.await }
     }
 
     async fn lines(&self) -> Lines {

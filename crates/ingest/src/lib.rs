@@ -55,6 +55,8 @@ const FOLLOWING: usize = 1;
 
 /// Serves until `shutdown`; then answers what has begun, and ends.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
+    #[cfg(feature = "sabotage")]
+    broker::sabotage::check()?;
     let listener = TcpListener::bind(settings.listen)
         .with_context(|| format!("RAVEN_LISTEN: cannot listen on {}", settings.listen))?;
     let address = listener.local_addr()?;

@@ -35,6 +35,8 @@ use crate::settings::Settings;
 
 /// Works until `shutdown`; then finishes what is in hand, and ends.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
+    #[cfg(feature = "sabotage")]
+    broker::sabotage::check()?;
     let listener = TcpListener::bind(settings.listen)
         .with_context(|| format!("RAVEN_LISTEN: cannot listen on {}", settings.listen))?;
     let address = listener.local_addr()?;

@@ -16,6 +16,7 @@ mod packages;
 mod ports;
 mod process;
 mod progress;
+mod prove;
 mod secret;
 mod server;
 mod stack;
@@ -57,6 +58,13 @@ enum Task {
     /// Measure, with private servers that lie beside those of `up` and are as durable.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Break everything, and compare what clients were told with what became of it.
+    ///
+    /// Servers are private, lie beside those of `up`, are as durable, and are killed and started again meanwhile.
+    Prove(prove::Options),
+    /// What `raven-prove` does to the servers of the `prove` that it runs under.
+    #[command(hide = true)]
+    ProveServer(prove::ServerOptions),
 }
 
 fn main() -> ExitCode {
@@ -78,5 +86,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Task::Test(options) => test::run(&options, &interrupt),
         Task::ApiTest(options) => api_test::run(&options, &interrupt),
         Task::Bench(bench) => bench::run(&bench, &interrupt),
+        Task::Prove(options) => prove::run(&options, &interrupt),
+        Task::ProveServer(options) => prove::server(&options, &interrupt).map(|()| ExitCode::SUCCESS),
     }
 }

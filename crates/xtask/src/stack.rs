@@ -41,6 +41,8 @@ pub(crate) enum Purpose {
     ApiTest,
     /// `cargo xtask bench`: data is thrown away, but as durable as in production, since that is what is measured.
     Bench,
+    /// `cargo xtask prove`: data is thrown away, but as durable as in production, since that is what is proved.
+    Prove,
 }
 
 /// The files and processes of one stack.
@@ -63,6 +65,7 @@ impl Stack {
             Purpose::Test => (top.join("test"), format!("{}_test", workspace.id())),
             Purpose::ApiTest => (top.join("api-test"), format!("{}_api", workspace.id())),
             Purpose::Bench => (top.join("bench"), format!("{}_bench", workspace.id())),
+            Purpose::Prove => (top.join("prove"), format!("{}_prove", workspace.id())),
         };
         files::directory(&dir.join("log"))?;
         let state = State::load(&dir, &id)?;
@@ -92,13 +95,25 @@ impl Stack {
 
     /// The lock, unless another command holds it.
     pub(crate) fn try_lock(&self) -> Result<Option<File>> {
-        let path = self.dir.join("lock");
-        let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        let file = self.open_lock("lock")?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(fs::TryLockError::WouldBlock) => Ok(None),
             Err(fs::TryLockError::Error(error)) => Err(error).context("cannot lock"),
         }
+    }
+
+    /// A lock beside the first, for as long as it takes: those who hold it are done soon, and see every interrupt
+    /// themselves.
+    pub(crate) fn wait_for_lock(&self, name: &str) -> Result<File> {
+        let file = self.open_lock(name)?;
+        file.lock().context("cannot lock")?;
+        Ok(file)
+    }
+
+    fn open_lock(&self, name: &str) -> Result<File> {
+        let path = self.dir.join(name);
+        File::create(&path).with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// Reads the state again, after another command may have changed it.

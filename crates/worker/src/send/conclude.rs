@@ -1,5 +1,6 @@
 //! What follows from an outcome.
 
+use broker::sabotage::{self, Sabotage};
 use domain::{Outcome, Status};
 use jiff::Timestamp;
 use store::messages::Transition;
@@ -10,6 +11,10 @@ impl Sender {
     /// The transition that an attempt's outcome leads to.
     pub(crate) fn conclude(&self, job: &Job, outcome: Outcome) -> Transition {
         let now = Timestamp::now();
+        let outcome = match outcome {
+            Outcome::Uncertain(why) if sabotage::is(Sabotage::ResendWithoutLookUp) => Outcome::NotSent(why),
+            known => known,
+        };
         let (to, wait) = match &outcome {
             Outcome::Accepted(_) => (Status::Sent, None),
             Outcome::Refused(_) => (Status::Failed, None),

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use broker::sabotage::{self, Sabotage};
 use domain::retry::later;
 use domain::{Outcome, Reason, Status};
 use jiff::Timestamp;
@@ -18,6 +19,7 @@ use super::accounts::Known;
 /// Asks for a message, and answers what that leads to.
 pub(super) async fn ask(sender: &Sender, question: &Question, account: &Known) -> Transition {
     let answer = match account {
+        Ok(_) if sabotage::is(Sabotage::ResendWithoutLookUp) => return forget(question),
         Ok(account) if question.account.as_deref().is_none_or(|made| made == account.digest.as_bytes()) => {
             sender.client.look_up(&account.credentials, question.id).await
         }
@@ -30,6 +32,19 @@ pub(super) async fn ask(sender: &Sender, question: &Question, account: &Known) -
 /// Another account would say truthfully that it has never heard of the message, and that would prove nothing.
 const ACCOUNT_CHANGED: &str = "The tenant's Mailjet account was changed while the message was on its way, and the \
                                present one cannot tell what became of it.";
+
+/// What must never be done: it is as though nobody had tried.
+fn forget(due: &Question) -> Transition {
+    Transition {
+        id: due.id,
+        tenant: due.tenant,
+        attempt: due.attempt,
+        outcome: Outcome::NotSent(Reason::new("not_heard_of", "Mailjet was not asked.")),
+        to: Status::Queued,
+        wait: Some(Duration::ZERO),
+        look_ups: 0,
+    }
+}
 
 fn conclude(sender: &Sender, due: &Question, answer: LookUp, now: Timestamp) -> Transition {
     let look_ups = due.look_ups;

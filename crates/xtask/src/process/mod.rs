@@ -6,6 +6,7 @@
 mod spawn;
 mod stat;
 mod stop;
+pub(crate) mod tree;
 
 use std::fs;
 

@@ -38,7 +38,7 @@ pub(crate) fn reap(mark: &Mark) {
 
 /// Signals exactly the marked process. The descriptor pins the process before its start time is compared, so that
 /// even a pid that changes hands at this moment hits nobody else.
-fn send(mark: &Mark, signal: Signal) {
+pub(super) fn send(mark: &Mark, signal: Signal) {
     let Some(pid) = i32::try_from(mark.pid).ok().and_then(Pid::from_raw) else { return };
     // A process that has ended meanwhile refuses the signal, and that is what was wanted.
     let _gone = match pidfd_open(pid, PidfdFlags::empty()) {
@@ -48,7 +48,7 @@ fn send(mark: &Mark, signal: Signal) {
     };
 }
 
-fn gone_within(mark: &Mark, patience: Duration) -> bool {
+pub(super) fn gone_within(mark: &Mark, patience: Duration) -> bool {
     let begun = Instant::now();
     while mark.is_alive() {
         if begun.elapsed() > patience {

@@ -171,7 +171,7 @@ mod tests {
     fn only_up_takes_the_servers_of_the_environment() {
         let of = |purpose| given(purpose, "DATABASE_URL", Some("postgres://production/raven".to_owned()));
         assert_eq!(of(Purpose::Up).as_deref(), Some("postgres://production/raven"));
-        for purpose in [Purpose::ApiTest, Purpose::Test, Purpose::Bench] {
+        for purpose in [Purpose::ApiTest, Purpose::Test, Purpose::Bench, Purpose::Prove] {
             assert_eq!(of(purpose), None);
         }
         assert_eq!(given(Purpose::Up, "DATABASE_URL", None), None);

@@ -21,7 +21,8 @@ use crate::progress::{Step, say};
 use crate::secret::{hex, kept, random};
 use crate::stack::{Purpose, Stack};
 
-const NAME: &str = "postgres";
+/// The postmaster, from which all others of the server descend.
+pub(crate) const NAME: &str = "postgres";
 /// Recovery after a crash is part of a start.
 const START: Duration = Duration::from_mins(1);
 /// Statements can be counted, and are not until a database asks for it.
@@ -127,7 +128,7 @@ fn settings(purpose: Purpose, port: u16) -> Vec<String> {
         "unix_socket_directories=".to_owned(),
     ];
     let own: &[&str] = match purpose {
-        Purpose::Up | Purpose::Bench => &["max_connections=200"],
+        Purpose::Up | Purpose::Bench | Purpose::Prove => &["max_connections=200"],
         Purpose::Test | Purpose::ApiTest => {
             &["max_connections=500", "fsync=off", "synchronous_commit=off", "full_page_writes=off"]
         }
@@ -148,7 +149,8 @@ mod tests {
     #[test]
     fn only_tests_give_up_durability() {
         let test = settings(Purpose::Test, 20_001);
-        for durable in [settings(Purpose::Up, 20_001), settings(Purpose::Bench, 20_001)] {
+        for durable in [Purpose::Up, Purpose::Bench, Purpose::Prove] {
+            let durable = settings(durable, 20_001);
             assert!(!durable.iter().any(|setting| setting.contains("=off")));
         }
         for unsafe_one in ["fsync=off", "synchronous_commit=off", "full_page_writes=off"] {

@@ -74,19 +74,25 @@ pub(super) fn files(purpose: Purpose, ports: &Ports) -> [(&'static str, String);
 }
 
 /// Limits that let a laptop live: a node that takes 40 % of memory for its own may be right on a server.
-const SMALL: &str = "vm_memory_high_watermark.absolute = 768MB\nraft.wal_max_size_bytes = 64000000\n";
+const SMALL: &str = "raft.wal_max_size_bytes = 64000000\n";
+/// The memory that such a node may take.
+pub(super) const MEMORY: &str = "768MB";
+/// With less room than this on the disk, a node takes no messages.
+pub(super) const DISK: &str = "50MB";
 
 /// What is measured is a node with the limits of a server.
 fn config(purpose: Purpose, ports: &Ports) -> String {
     let limits = match purpose {
-        Purpose::Up | Purpose::Test | Purpose::ApiTest => SMALL,
-        Purpose::Bench => "",
+        Purpose::Up | Purpose::Test | Purpose::ApiTest | Purpose::Prove => {
+            format!("vm_memory_high_watermark.absolute = {MEMORY}\n{SMALL}")
+        }
+        Purpose::Bench => String::new(),
     };
     format!(
         "listeners.tcp.1 = 127.0.0.1:{amqp}\n\
          management.tcp.ip = 127.0.0.1\n\
          management.tcp.port = {management}\n\
-         disk_free_limit.absolute = 50MB\n\
+         disk_free_limit.absolute = {DISK}\n\
          {limits}\
          log.console = true\n\
          log.console.level = info\n\

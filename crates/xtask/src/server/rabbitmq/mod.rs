@@ -1,5 +1,6 @@
 //! A private RabbitMQ node, with a name, a home, a cookie and ports of its own, that listens on 127.0.0.1 only.
 
+mod alarm;
 mod config;
 mod probe;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+pub(crate) use self::alarm::Alarms;
 use self::config::{Node, Ports};
 use super::version::newest_first;
 use super::{epmd, known_port, record, still_alive};
@@ -26,6 +28,8 @@ use crate::stack::{Purpose, Stack};
 const NAME: &str = "rabbitmq";
 /// The shell script that starts it and stays as its parent.
 const SCRIPT: &str = "rabbitmq-start";
+/// What makes up a node, the port mapper apart, which knows nothing that matters.
+pub(crate) const NAMES: [&str; 2] = [SCRIPT, NAME];
 /// A first start on a small and busy machine.
 const START: Duration = Duration::from_mins(2);
 

@@ -71,6 +71,11 @@ impl Process {
         self.child.try_wait().expect("the state of a child")
     }
 
+    /// Whether whoever started it ended it.
+    pub fn was_ended(&self) -> bool {
+        self.stopped
+    }
+
     /// Asks it to end.
     pub fn ask_to_end(&mut self) {
         self.stopped = true;

@@ -1,0 +1,128 @@
+//! The schedule: each track goes through its kinds in a drawn order, round after round.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use fastrand::Rng;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::catalogue::Kind;
+use super::strike::Strike;
+use crate::load::Load;
+use crate::recovery;
+
+/// Tries of a fault that nobody met.
+const TRIES: usize = 4;
+
+/// What came of the faults so far, by name: how often each struck, and how long it took to be back, if it was.
+#[derive(Debug, Default)]
+pub(crate) struct Struck(Mutex<Record>);
+
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    pub(crate) kinds: BTreeMap<String, Vec<Option<Duration>>>,
+    /// What strikes at this moment, by track.
+    pub(crate) now: BTreeMap<usize, String>,
+}
+
+impl Struck {
+    pub(crate) fn record(&self) -> MutexGuard<'_, Record> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Record {
+    /// How often faults struck in all.
+    pub(crate) fn total(&self) -> usize {
+        self.kinds.values().map(Vec::len).sum()
+    }
+}
+
+/// The tracks at work.
+pub(crate) struct Tracks {
+    tasks: JoinSet<Result<()>>,
+}
+
+/// How long a track goes on: for this many rounds, and until this moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Until {
+    pub(crate) rounds: usize,
+    pub(crate) moment: Instant,
+}
+
+impl Tracks {
+    /// Starts one for each list of kinds.
+    pub(crate) fn start(
+        load: &Arc<Load>,
+        struck: &Arc<Struck>,
+        kinds: [Vec<Kind>; 3],
+        until: Until,
+        rng: &mut Rng,
+    ) -> Self {
+        let mut tasks = JoinSet::new();
+        for (number, kinds) in kinds.into_iter().enumerate() {
+            for kind in &kinds {
+                struck.record().kinds.insert(kind.to_string(), Vec::new());
+            }
+            let track = Track { load: Arc::clone(load), struck: Arc::clone(struck), number, rng: rng.fork() };
+            tasks.spawn(track.run(kinds, until));
+        }
+        Self { tasks }
+    }
+
+    /// Waits for the end of all.
+    pub(crate) async fn finish(&mut self) -> Result<()> {
+        while let Some(task) = self.tasks.join_next().await {
+            task.context("a track broke off")??;
+        }
+        Ok(())
+    }
+}
+
+struct Track {
+    load: Arc<Load>,
+    struck: Arc<Struck>,
+    number: usize,
+    rng: Rng,
+}
+
+impl Track {
+    async fn run(mut self, mut kinds: Vec<Kind>, until: Until) -> Result<()> {
+        let mut round = 0;
+        while !kinds.is_empty() && (round < until.rounds || Instant::now() < until.moment) {
+            self.rng.shuffle(&mut kinds);
+            for kind in &kinds {
+                if round >= until.rounds && Instant::now() >= until.moment {
+                    break;
+                }
+                self.strike(kind).await?;
+                sleep(Duration::from_millis(self.rng.u64(..800))).await;
+            }
+            round += 1;
+        }
+        Ok(())
+    }
+
+    async fn strike(&mut self, kind: &Kind) -> Result<()> {
+        let name = kind.to_string();
+        for _ in 0..TRIES {
+            let strike = Strike::draw(kind.clone(), &self.load.site, &mut self.rng);
+            self.struck.record().now.insert(self.number, name.clone());
+            let gone = strike.run(&self.load.site).await;
+            self.struck.record().now.remove(&self.number);
+            let Some(gone) = gone.with_context(|| name.clone())? else { continue };
+            let tenant = match kind {
+                Kind::Mailjet(_) => strike.tenant,
+                _ => self.load.site.tenants.len(),
+            };
+            let programs: Vec<_> = strike.programs(&self.load.site).collect();
+            let back = recovery::measure(&self.load, tenant, &programs, gone).await;
+            self.struck.record().kinds.entry(name).or_default().push(back);
+            return Ok(());
+        }
+        anyhow::bail!("nobody met the fault `{name}` in {TRIES} tries")
+    }
+}

@@ -1,0 +1,156 @@
+//! A program of Raven between its proxies: it can be killed, paused and cut off, and comes back at the same address.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Result, ensure};
+use reqwest::Url;
+use testbed::ports;
+use testbed::process::Process;
+use testbed::proxy::Proxy;
+use tokio::sync::Mutex;
+
+use crate::client::{Answer, ask, http};
+
+/// What a program does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// `raven-ingest`.
+    Ingest,
+    /// `raven-worker`.
+    Worker,
+}
+
+/// What a program is started with.
+#[derive(Debug)]
+pub(crate) struct Recipe {
+    /// The program.
+    pub(crate) program: PathBuf,
+    /// Where its logs go.
+    pub(crate) folder: PathBuf,
+    /// Its settings, but for where it listens.
+    pub(crate) variables: Vec<(&'static str, String)>,
+}
+
+/// The proxies on the ways that lead from and to a program.
+#[derive(Debug)]
+pub(crate) struct Links {
+    pub(crate) rabbitmq: Proxy,
+    pub(crate) postgres: Proxy,
+    pub(crate) mailjet: Proxy,
+    /// Before it, for clients.
+    pub(crate) clients: Proxy,
+    /// Before it, for Mailjet's webhooks.
+    pub(crate) webhooks: Proxy,
+}
+
+/// A program that runs, or is dead for the moment.
+#[derive(Debug)]
+pub(crate) struct Program {
+    /// What it is called in logs and messages.
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    pub(crate) links: Links,
+    recipe: Recipe,
+    process: Mutex<Process>,
+    starts: AtomicU32,
+    url: Url,
+}
+
+impl Program {
+    /// Starts it, at a port that it keeps; `links` is made with that port.
+    pub(crate) fn start(
+        role: Role,
+        number: usize,
+        port: u16,
+        links: Links,
+        mut recipe: Recipe,
+    ) -> Result<Self> {
+        let name = match role {
+            Role::Ingest => format!("ingest-{number}"),
+            Role::Worker => format!("worker-{number}"),
+        };
+        recipe.variables.push(("RAVEN_LISTEN", format!("127.0.0.1:{port}")));
+        let url = format!("http://127.0.0.1:{port}/").parse()?;
+        let process =
+            Process::start(&recipe.program, &format!("{name}.0"), &recipe.folder, &recipe.variables);
+        Ok(Self { name, role, links, recipe, process: Mutex::new(process), starts: AtomicU32::new(1), url })
+    }
+
+    /// A port for one.
+    pub(crate) fn port() -> u16 {
+        ports::free()
+    }
+
+    /// Where clients reach it.
+    pub(crate) fn client_url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.links.clients.port)
+    }
+
+    /// Where Mailjet reaches it.
+    pub(crate) fn webhook_url(&self, tenant: &str) -> String {
+        format!("http://127.0.0.1:{}/v1/webhooks/email/mailjet/{tenant}", self.links.webhooks.port)
+    }
+
+    /// Ends it as a crash would.
+    pub(crate) async fn kill(&self) {
+        self.process.lock().await.kill();
+    }
+
+    /// Asks it to end, and waits until it has, which must be in order.
+    pub(crate) async fn terminate(&self) -> Result<()> {
+        let status = self.process.lock().await.terminate().await;
+        ensure!(status.success(), "{} did not end in order after SIGTERM: {status}", self.name);
+        Ok(())
+    }
+
+    /// Starts it again.
+    pub(crate) async fn restart(&self) {
+        let name = format!("{}.{}", self.name, self.starts.fetch_add(1, Ordering::Relaxed));
+        let recipe = &self.recipe;
+        let next = Process::start(&recipe.program, &name, &recipe.folder, &recipe.variables);
+        *self.process.lock().await = next;
+    }
+
+    /// Stops it in its tracks.
+    pub(crate) async fn pause(&self) {
+        self.process.lock().await.pause();
+    }
+
+    /// Lets it go on.
+    pub(crate) async fn resume(&self) {
+        self.process.lock().await.resume();
+    }
+
+    /// How it ended, if it did so by itself.
+    pub(crate) async fn has_ended(&self) -> Option<String> {
+        let mut process = self.process.lock().await;
+        let status = process.ended().filter(|_| !process.was_ended())?;
+        Some(format!("{} ended by itself: {status}", self.name))
+    }
+
+    /// Whether it says that it can do its work.
+    pub(crate) async fn is_ready(&self) -> bool {
+        self.status("readyz").await == Some(200)
+    }
+
+    /// What `/healthz` answers.
+    pub(crate) async fn health(&self) -> Option<u16> {
+        self.status("healthz").await
+    }
+
+    async fn status(&self, path: &str) -> Option<u16> {
+        match ask(http().get(self.url.join(path).ok()?)).await {
+            Answer::Status(status, _) => Some(status),
+            Answer::Nothing => None,
+        }
+    }
+
+    /// Lets all ways to and from it pass again.
+    pub(crate) fn heal(&self) {
+        let links = &self.links;
+        for link in [&links.rabbitmq, &links.postgres, &links.mailjet, &links.clients, &links.webhooks] {
+            link.heal();
+        }
+    }
+}

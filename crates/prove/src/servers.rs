@@ -1,0 +1,108 @@
+//! RabbitMQ and Postgres: what an administrator may do, and what their machine may do to them.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use reqwest::{Method, Url};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio_postgres::NoTls;
+
+use crate::client::{Answer, ask, http};
+use crate::options::Options;
+
+/// The database and the virtual host of a run.
+const NAME: &str = "raven_prove";
+/// A start, recovery included, on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+/// The servers of a run.
+#[derive(Debug, Clone)]
+pub(crate) struct Servers {
+    postgres: Url,
+    amqp: Url,
+    management: Url,
+    xtask: PathBuf,
+}
+
+impl Servers {
+    /// Gives the run a database and a virtual host of its own, in the place of those that a run before left behind.
+    pub(crate) async fn prepare(options: &Options) -> Result<Self> {
+        let this = Self {
+            postgres: options.postgres.clone(),
+            amqp: options.amqp.clone(),
+            management: options.management.clone(),
+            xtask: options.xtask.clone(),
+        };
+        let (admin, connection) = tokio_postgres::connect(this.postgres.as_str(), NoTls).await?;
+        let mut driver = JoinSet::new();
+        driver.spawn(connection);
+        admin.execute(&format!("drop database if exists {NAME} with (force)"), &[]).await?;
+        admin.execute(&format!("create database {NAME}"), &[]).await?;
+        let vhost = format!("api/vhosts/{NAME}");
+        // There may be none.
+        let _none = this.manage(Method::DELETE, &vhost, &Value::Null).await;
+        this.manage(Method::PUT, &vhost, &json!({})).await?;
+        let all = json!({"configure": ".*", "write": ".*", "read": ".*"});
+        let user = this.management.username();
+        this.manage(Method::PUT, &format!("api/permissions/{NAME}/{user}"), &all).await?;
+        Ok(this)
+    }
+
+    /// The database's URL, on another port if one is told.
+    pub(crate) fn database_url(&self, port: Option<u16>) -> Url {
+        let mut url = self.postgres.clone();
+        url.set_path(NAME);
+        on_port(url, port)
+    }
+
+    /// The virtual host's URL, on another port if one is told.
+    pub(crate) fn vhost_url(&self, port: Option<u16>) -> Url {
+        let mut url = self.amqp.clone();
+        url.set_path(NAME);
+        on_port(url, port)
+    }
+
+    /// The ports of RabbitMQ and Postgres.
+    pub(crate) fn ports(&self) -> (u16, u16) {
+        (self.amqp.port().unwrap_or(5672), self.postgres.port().unwrap_or(5432))
+    }
+
+    /// Has a server killed, started, paused, resumed, alarmed or calmed.
+    pub(crate) async fn order(&self, server: &str, what: &str) -> Result<()> {
+        let mut command = tokio::process::Command::new(&self.xtask);
+        command.args(["prove-server", server, what]).stdin(Stdio::null()).kill_on_drop(true);
+        let output = tokio::time::timeout(PATIENCE, command.output());
+        let output = output.await.with_context(|| format!("{server} {what}: not in time"))??;
+        let words = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{server} {what}: {words}");
+        Ok(())
+    }
+
+    /// How many messages wait, or are being worked at, in each queue.
+    pub(crate) async fn queues(&self) -> Result<Vec<(String, u64)>> {
+        let list = self.manage(Method::GET, &format!("api/queues/{NAME}"), &Value::Null).await?;
+        let rows = list.as_array().context("no list of queues")?;
+        let row = |row: &Value| {
+            (row["name"].as_str().unwrap_or_default().to_owned(), row["messages"].as_u64().unwrap_or(0))
+        };
+        Ok(rows.iter().map(row).collect())
+    }
+
+    async fn manage(&self, method: Method, path: &str, body: &Value) -> Result<Value> {
+        let request = http().request(method, self.management.join(path)?);
+        let request = if body.is_null() { request } else { request.json(body) };
+        match ask(request).await {
+            Answer::Status(200..300, body) => Ok(body),
+            other => anyhow::bail!("RabbitMQ's management, {path}: {other:?}"),
+        }
+    }
+}
+
+fn on_port(mut url: Url, port: Option<u16>) -> Url {
+    // A URL with a host has a place for a port.
+    let _fits = port.map(|port| url.set_port(Some(port)));
+    url
+}

@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::files;
 use crate::interrupt::Interrupt;
 use crate::os;
 use crate::process::Foreground;
 use crate::progress::{heading, say};
+use crate::prove;
 use crate::server::{postgres, rabbitmq};
 use crate::stack::{Purpose, Stack};
 use crate::workspace::Workspace;
@@ -79,6 +80,7 @@ fn test(
     let foreground = Foreground::new(interrupt);
     let built = foreground.run(workspace.cargo().args(["build", "--workspace", "--all-targets"]))?;
     ensure!(built.success(), "the build failed");
+    prove::build_sabotaged(workspace, "dev", interrupt)?;
 
     heading("cargo test --workspace");
     let mut cargo = workspace.cargo();
@@ -90,6 +92,7 @@ fn test(
     cargo
         .envs(servers.iter().map(|(name, value)| (*name, value.as_str())))
         .env("RAVEN_TEST_BIN", workspace.programs("dev"))
+        .env("RAVEN_TEST_XTASK", std::env::current_exe().context("where this program is")?)
         .env("RAVEN_TEST_DIR", &scratch);
     let status = foreground.run(&mut cargo)?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))

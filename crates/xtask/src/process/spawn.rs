@@ -4,16 +4,19 @@ use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::Mark;
 use crate::account::Account;
 use crate::files;
 use crate::interrupt::Interrupt;
 use crate::os;
+
+/// How long a command may take to end after an interrupt.
+const LAST_CHANCE: Duration = Duration::from_secs(5);
 
 /// A server in a session of its own: Ctrl-C in the terminal does not reach it, closing the terminal neither.
 pub(crate) struct Daemon(Command);
@@ -60,14 +63,35 @@ impl<'a> Foreground<'a> {
         Self { interrupt }
     }
 
+    /// As [`run`](Self::run), and then kills what the command left running in its process group, also what was stopped
+    /// in its tracks and could not end by itself.
+    pub(crate) fn run_and_clear(&self, command: &mut Command) -> Result<ExitStatus> {
+        self.interrupt.check()?;
+        let mut child = spawn(command)?;
+        let group = group(&child)?;
+        // It is looked at without being waited for, so that its pid, which is also the group's, stays its own.
+        let ended = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let mut asked: Option<Instant> = None;
+        while waitid(WaitId::Pid(group), ended)?.is_none() {
+            if self.interrupt.is_set() && asked.is_none() {
+                let _gone = kill_process_group(group, Signal::INT);
+                asked = Some(Instant::now());
+            }
+            if asked.is_some_and(|asked| asked.elapsed() > LAST_CHANCE) {
+                break;
+            }
+            os::pause(Duration::from_millis(50));
+        }
+        let _empty = kill_process_group(group, Signal::KILL);
+        let status = child.wait()?;
+        self.interrupt.check()?;
+        Ok(status)
+    }
+
     /// Runs the command to its end with our own output.
     pub(crate) fn run(&self, command: &mut Command) -> Result<ExitStatus> {
         self.interrupt.check()?;
-        let mut child = command
-            .process_group(0)
-            .stdin(Stdio::null())
-            .spawn()
-            .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+        let mut child = spawn(command)?;
         loop {
             if let Some(status) = child.try_wait()? {
                 return Ok(status);
@@ -81,9 +105,18 @@ impl<'a> Foreground<'a> {
     }
 }
 
+fn spawn(command: &mut Command) -> Result<Child> {
+    let child = command.process_group(0).stdin(Stdio::null()).spawn();
+    child.with_context(|| format!("cannot start {}", command.get_program().display()))
+}
+
+fn group(child: &Child) -> Result<Pid> {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("a pid fits")
+}
+
 /// The child has not been waited for yet, so its pid, which is also the group's, cannot be anybody else's.
 fn end_group(child: &mut Child) -> Result<()> {
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("a pid fits")?;
+    let group = group(child)?;
     for signal in [Signal::INT, Signal::KILL] {
         let _gone = kill_process_group(group, signal);
         for _ in 0..100 {
@@ -94,4 +127,27 @@ fn end_group(child: &mut Child) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+
+    #[test]
+    fn what_a_command_leaves_behind_ends_with_it_even_when_it_stands_still() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = "sleep 60 & kill -STOP $!; echo $! > pid; exit 3";
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).current_dir(dir.path());
+
+        let status = Foreground::new(&Interrupt::default()).run_and_clear(&mut command).unwrap();
+
+        assert_eq!((status.code(), status.signal()), (Some(3), None));
+        let pid = std::fs::read_to_string(dir.path().join("pid")).unwrap().trim().parse().unwrap();
+        while Mark::of(pid).is_some() {
+            std::thread::yield_now();
+        }
+    }
 }

@@ -37,17 +37,17 @@ enum Sabotage {
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// For how long faults strike
-    #[arg(long, default_value_t = 10)]
-    minutes: u64,
+    #[arg(long, default_value_t = 10.0)]
+    minutes: f64,
     /// What decides which faults strike when; drawn when it is not given
     #[arg(long)]
     seed: Option<u64>,
-    /// Each kind of fault a few times, without regard to `--minutes`
+    /// Each kind of fault once, without regard to `--minutes`
     #[arg(long)]
     short: bool,
-    /// Only one kind of fault
+    /// Only faults whose names contain one of these
     #[arg(long)]
-    only: Option<String>,
+    only: Vec<String>,
     /// The build profile of the programs
     #[arg(long, default_value = "dev")]
     profile: String,
@@ -137,7 +137,7 @@ fn prove(
         .env("RAVEN_PROVE_BIN", programs)
         .env("RAVEN_PROVE_DIR", scratch)
         .env("RAVEN_PROVE_XTASK", std::env::current_exe().context("where this program is")?);
-    let status = Foreground::new(interrupt).run(&mut prove)?;
+    let status = Foreground::new(interrupt).run_and_clear(&mut prove)?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
@@ -168,7 +168,10 @@ impl Options {
             words.push("--".to_owned());
             words.extend(more.iter().cloned());
         }
-        words.join(" ")
+        // The names of faults have spaces in them.
+        let quoted =
+            words.into_iter().map(|word| if word.contains(' ') { format!("'{word}'") } else { word });
+        quoted.collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -178,10 +181,10 @@ mod tests {
 
     fn options() -> Options {
         Options {
-            minutes: 10,
+            minutes: 10.0,
             seed: None,
             short: false,
-            only: None,
+            only: Vec::new(),
             profile: "dev".to_owned(),
             no_build: false,
             sabotage: None,
@@ -194,8 +197,8 @@ mod tests {
     fn a_run_can_be_repeated_from_the_command_that_is_printed() {
         let again = |options: Options| options.again(&options.arguments(7));
         assert_eq!(again(options()), "--seed 7 --minutes 10");
-        let short = Options { short: true, only: Some("postgres-kill".to_owned()), ..options() };
-        assert_eq!(again(short), "--seed 7 --short --only postgres-kill");
+        let short = Options { short: true, only: vec!["worker: SIGKILL".to_owned()], ..options() };
+        assert_eq!(again(short), "--seed 7 --short --only 'worker: SIGKILL'");
         let sabotage = Some(Sabotage::ResendWithoutLookUp);
         let sabotaged = again(Options { sabotage, ..options() });
         assert_eq!(sabotaged, "--seed 7 --minutes 10 --sabotage resend-without-look-up");

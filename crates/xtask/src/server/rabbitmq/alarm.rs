@@ -45,9 +45,10 @@ impl Alarms {
 
     /// Whether these are what the management API tells of.
     fn are_told(self, status: u16, body: &Value) -> bool {
+        // Versions differ in whether it is the disk or its space.
         let told = |resource: &str| {
             let all = body["alarms"].as_array().map(Vec::as_slice).unwrap_or_default();
-            all.iter().any(|alarm| alarm["resource"] == resource)
+            all.iter().filter_map(|alarm| alarm["resource"].as_str()).any(|name| name.starts_with(resource))
         };
         match self {
             Self::Memory => told("memory"),
@@ -109,6 +110,8 @@ mod tests {
         assert!(Alarms::Memory.are_told(503, &body));
         assert!(!Alarms::Disk.are_told(503, &body));
         assert!(!Alarms::None.are_told(503, &body));
+        let body = json!({"status": "failed", "alarms": [{"node": "n", "resource": "disk space"}]});
+        assert!(Alarms::Disk.are_told(503, &body) && !Alarms::Memory.are_told(503, &body));
         assert!(Alarms::None.are_told(200, &json!({"status": "ok"})));
     }
 }

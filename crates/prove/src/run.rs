@@ -15,7 +15,7 @@ use crate::options::Options;
 use crate::progress;
 use crate::recovery::ready;
 use crate::site::Site;
-use crate::verdict::{Findings, Ledgers, Report, compare};
+use crate::verdict::{Findings, Ledgers, Report, compare, compare_followed};
 
 /// How long clients try on once everything is healed.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -62,8 +62,9 @@ pub(crate) async fn run(options: &Options) -> Result<bool> {
     clients.finish(&load, PATIENCE).await?;
     let healed = Instant::now();
     quiet(&load).await;
-    let followed = follower.finish().await?;
-    let findings = settled(&load, &followed).await?;
+    let mut findings = settled(&load).await?;
+    // Only now it is certain that nothing more comes that readers could miss.
+    read_to_the_end(&load, &follower.finish().await?, &mut findings).await?;
     watching.shutdown().await;
     let report = Report {
         seed,
@@ -123,11 +124,11 @@ async fn quiet(load: &Load) {
 }
 
 /// Compares until nothing is wrong, as long as less and less is.
-async fn settled(load: &Load, followed: &Followed) -> Result<Findings> {
+async fn settled(load: &Load) -> Result<Findings> {
     let (mut least, mut since) = (usize::MAX, Instant::now());
     loop {
         let ledgers = Ledgers::read(&load.site).await.context("the ledgers cannot be read")?;
-        let findings = compare(&load.told.book(), &ledgers, followed);
+        let findings = compare(&load.told.book(), &ledgers);
         let total = findings.total();
         if total == 0 || since.elapsed() > NO_PROGRESS {
             return Ok(findings);
@@ -135,9 +136,15 @@ async fn settled(load: &Load, followed: &Followed) -> Result<Findings> {
         if total < least {
             (least, since) = (total, Instant::now());
         }
-        eprintln!("  not settled: {total}");
         sleep(PAUSE).await;
     }
+}
+
+/// Compares what those who followed the histories met with what is there.
+async fn read_to_the_end(load: &Load, followed: &Followed, findings: &mut Findings) -> Result<()> {
+    let ledgers = Ledgers::read(&load.site).await.context("the ledgers cannot be read")?;
+    compare_followed(&ledgers, followed, findings);
+    Ok(())
 }
 
 /// Lines of all logs in which a program says that it panicked.

@@ -2,14 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde_json::Value;
-
 use super::findings::Findings;
 use super::ledgers::{Ledgers, text};
 use crate::load::{Followed, number};
 use crate::told::{Book, Sent};
 
-pub(super) fn compare(book: &Book, ledgers: &Ledgers, followed: &Followed, findings: &mut Findings) {
+pub(super) fn compare(book: &Book, ledgers: &Ledgers, findings: &mut Findings) {
     findings.events = ledgers.events.len();
     let mut by_hand: HashMap<u64, usize> = HashMap::new();
     let mut of_messages: HashMap<String, Vec<String>> = HashMap::new();
@@ -30,7 +28,6 @@ pub(super) fn compare(book: &Book, ledgers: &Ledgers, followed: &Followed, findi
     for (id, types) in of_messages {
         findings.untrue.add(|| format!("events of no message that went out: {id:?} {types:?}"));
     }
-    read(&ledgers.events, followed, findings);
 }
 
 /// Events that were posted by hand.
@@ -62,12 +59,12 @@ fn told(id: &str, sent: &Sent, mut types: Vec<String>, findings: &mut Findings) 
     if types.len() > expected.len() { findings.doubled.add(shown) } else { findings.lost.add(shown) }
 }
 
-/// What the followers met, beside what is there.
-fn read(events: &[Value], followed: &Followed, findings: &mut Findings) {
+/// What those who followed the histories met, beside what is there.
+pub(crate) fn compare_followed(ledgers: &Ledgers, followed: &Followed, findings: &mut Findings) {
     for id in &followed.twice {
         findings.doubled.add(|| format!("a reader of the history met event {id} twice"));
     }
-    let there: HashSet<String> = events.iter().map(|event| text(&event["id"])).collect();
+    let there: HashSet<String> = ledgers.events.iter().map(|event| text(&event["id"])).collect();
     for id in there.difference(&followed.ids) {
         findings.lost.add(|| format!("a reader of the history never met event {id}"));
     }

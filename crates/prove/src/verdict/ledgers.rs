@@ -41,7 +41,8 @@ impl Ledgers {
             let messages = tenant.list(ingest, "/v1/messages").await?;
             this.messages.extend(messages.into_iter().map(|message| (text(&message["id"]), message)));
             let keys = tenant.list(ingest, "/v1/keys").await?;
-            this.keys.extend(keys.iter().map(|key| (number, text(&key["keyId"]))));
+            let live = keys.iter().filter(|key| key["revokedAt"].is_null());
+            this.keys.extend(live.map(|key| (number, text(&key["keyId"]))));
             let rows = tenant.list(ingest, "/v1/suppressions").await?;
             this.suppressed.extend(rows.iter().map(|row| (number, text(&row["email"]))));
             let mut after = String::new();

@@ -31,7 +31,7 @@ pub(crate) enum Alarms {
 
 impl Alarms {
     /// The arguments of `rabbitmqctl`, one command after the other, when these are told.
-    fn commands(self, told: &Told) -> Vec<&'static [&'static str]> {
+    fn commands(self, told: Told) -> Vec<&'static [&'static str]> {
         match self {
             // Documented as the way to have publishers blocked at once.
             Self::Memory => vec![&["set_vm_memory_high_watermark", "0"]],
@@ -50,7 +50,7 @@ impl Alarms {
     }
 
     /// Whether these are told.
-    fn are(self, told: &Told) -> bool {
+    fn are(self, told: Told) -> bool {
         match self {
             Self::Memory => told.memory,
             Self::Disk => told.disk,
@@ -67,7 +67,7 @@ impl Alarms {
         let node = Node { name: format!("raven_{}@localhost", stack.state.id()), home, account };
         let http = Http::new();
         let told = || Told::by(&http, ports.management);
-        let begun = self.commands(&told()?).into_iter().map(|arguments| begin(&node, &ports, arguments));
+        let begun = self.commands(told()?).into_iter().map(|arguments| begin(&node, &ports, arguments));
         for command in begun.collect::<Result<Vec<_>>>()? {
             let output = command.wait_with_output()?;
             ensure!(
@@ -78,7 +78,7 @@ impl Alarms {
             );
         }
         let mut step = Step::begin("RabbitMQ's alarms");
-        step.wait(PATIENCE, &stack.interrupt, || Ok(self.are(&told()?).then_some(())))?;
+        step.wait(PATIENCE, &stack.interrupt, || Ok(self.are(told()?).then_some(())))?;
         step.done("as they should be");
         Ok(())
     }
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_is_told_is_put_back_and_both_in_doubt() {
-        let count = |memory, disk| Alarms::None.commands(&Told { memory, disk }).len();
+        let count = |memory, disk| Alarms::None.commands(Told { memory, disk }).len();
         assert_eq!(
             [count(true, false), count(false, true), count(true, true), count(false, false)],
             [1, 1, 2, 2]

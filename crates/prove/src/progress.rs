@@ -9,14 +9,13 @@ use tokio::time::{Instant, sleep};
 use crate::faults::Struck;
 use crate::load::Load;
 
-/// Shows what goes on until it is dropped.
-pub(crate) async fn show(load: &Load, struck: &Struck, end: Instant) {
+/// Shows what goes on until it is dropped; each kind of fault is to strike at least `rounds` times.
+pub(crate) async fn show(load: &Load, struck: &Struck, rounds: usize) {
     let terminal = stderr().is_terminal();
     let begun = Instant::now();
     loop {
         sleep(Duration::from_secs(if terminal { 1 } else { 10 })).await;
-        let left = end.saturating_duration_since(Instant::now()).as_secs();
-        let line = format!("{:>5} s, {left:>4} s left: {}", begun.elapsed().as_secs(), state(load, struck));
+        let line = format!("{:>5} s: {}", begun.elapsed().as_secs(), state(load, struck, rounds));
         // A terminal that went away is no reason to stop.
         let _gone = if terminal {
             write!(stderr(), "\r\x1b[K  {line}").and_then(|()| stderr().flush())
@@ -33,7 +32,7 @@ pub(crate) fn done() {
     }
 }
 
-fn state(load: &Load, struck: &Struck) -> String {
+fn state(load: &Load, struck: &Struck, rounds: usize) -> String {
     let (messages, events, refused, unanswered) = {
         let book = load.told.book();
         let count = |status: u16| book.answers.get(&status).copied().unwrap_or_default();
@@ -43,9 +42,11 @@ fn state(load: &Load, struck: &Struck) -> String {
     let record = struck.record();
     let now: Vec<&str> = record.now.values().map(String::as_str).collect();
     format!(
-        "{messages} messages and {events} events answered, {refused} refused, {unanswered} unanswered, {} open; {} faults, now {}",
+        "{messages} messages and {events} events answered, {refused} refused, {unanswered} unanswered, {} open; {} faults \
+         (each kind {} of {rounds} times), now {}",
         load.open.load(Ordering::Relaxed),
         record.total(),
+        record.fewest(),
         if now.is_empty() { "none".to_owned() } else { now.join(" + ") },
     )
 }

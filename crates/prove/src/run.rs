@@ -49,7 +49,7 @@ pub(crate) async fn run(options: &Options) -> Result<bool> {
     let mut tracks = Tracks::start(&load, &struck, kinds, until, &mut rng);
     tokio::select! {
         broken_off = tracks.finish() => broken_off?,
-        () = progress::show(&load, &struck, until.moment) => {}
+        () = progress::show(&load, &struck, until.rounds) => {}
     }
     progress::done();
     let broken = begun.elapsed();
@@ -66,12 +66,14 @@ pub(crate) async fn run(options: &Options) -> Result<bool> {
     // Only now it is certain that nothing more comes that readers could miss.
     read_to_the_end(&load, &follower.finish().await?, &mut findings).await?;
     watching.shutdown().await;
+    let attempts = load.site.servers.attempts().await?;
     let report = Report {
         seed,
         broken,
         quiet: healed.elapsed(),
         book: &load.told.book(),
         findings: &findings,
+        attempts,
         struck: &struck.record(),
         misdeeds: misdeeds.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         panics: panics(options)?,

@@ -81,6 +81,17 @@ impl Servers {
         Ok(())
     }
 
+    /// What attempts to send came to, by outcome and code: the one thing that no answer of the API tells.
+    pub(crate) async fn attempts(&self) -> Result<Vec<(String, i64)>> {
+        const COUNT: &str =
+            "select coalesce(outcome, 'without an outcome') || coalesce(': ' || code, ''), count(*)
+            from attempts group by 1 order by 2 desc, 1";
+        let (client, connection) = tokio_postgres::connect(self.database_url(None).as_str(), NoTls).await?;
+        let mut driver = JoinSet::new();
+        driver.spawn(connection);
+        Ok(client.query(COUNT, &[]).await?.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
     /// How many messages wait, or are being worked at, in each queue.
     pub(crate) async fn queues(&self) -> Result<Vec<(String, u64)>> {
         let list = self.manage(Method::GET, &format!("api/queues/{NAME}"), &Value::Null).await?;

@@ -130,6 +130,12 @@ impl Start<'_> {
             Role::Ingest => "raven-ingest".to_owned(),
             Role::Worker => "raven-worker".to_owned(),
         };
+        // One ingest of two keeps a spool, so that both ways of it are put to the proof.
+        if role == Role::Ingest && number.is_multiple_of(2) {
+            let spool = self.options.folder.join(format!("spool-{number}"));
+            std::fs::create_dir_all(&spool)?;
+            variables.push(("RAVEN_SPOOL_DIR", spool.to_string_lossy().into_owned()));
+        }
         if let Some(sabotage) = &self.options.sabotage {
             program.push_str("-sabotaged");
             variables.push(("RAVEN_SABOTAGE", sabotage.clone()));

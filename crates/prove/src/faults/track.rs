@@ -39,6 +39,11 @@ impl Record {
     pub(crate) fn total(&self) -> usize {
         self.kinds.values().map(Vec::len).sum()
     }
+
+    /// How often the kind struck that struck least.
+    pub(crate) fn fewest(&self) -> usize {
+        self.kinds.values().map(Vec::len).min().unwrap_or_default()
+    }
 }
 
 /// The tracks at work.

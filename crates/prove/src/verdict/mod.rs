@@ -6,6 +6,8 @@ mod findings;
 mod ledgers;
 mod messages;
 mod report;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use events::compare_followed;
 pub(crate) use findings::Findings;

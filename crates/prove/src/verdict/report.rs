@@ -17,6 +17,8 @@ pub(crate) struct Report<'a> {
     pub(crate) quiet: Duration,
     pub(crate) book: &'a Book,
     pub(crate) findings: &'a Findings,
+    /// What attempts came to, by outcome and code.
+    pub(crate) attempts: Vec<(String, i64)>,
     pub(crate) struck: &'a Record,
     pub(crate) misdeeds: BTreeMap<String, u64>,
     pub(crate) panics: Vec<String>,
@@ -60,7 +62,9 @@ impl Report<'_> {
         writeln!(f, "{:>9}  events in the history", findings.events)?;
         writeln!(f, "not so nice, and by the rules")?;
         writeln!(f, "{:>9}  messages that took more than one attempt", findings.tried_again)?;
-        writeln!(f, "{:>9}  messages that went out though their client never heard a 200", findings.unheard)
+        writeln!(f, "{:>9}  messages that went out though their client never heard a 200", findings.unheard)?;
+        writeln!(f, "what attempts came to")?;
+        self.attempts.iter().try_for_each(|(outcome, count)| writeln!(f, "{count:>9}  {outcome}"))
     }
 
     fn recovery(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,14 +100,14 @@ impl Report<'_> {
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fewest = self.struck.kinds.values().map(Vec::len).min().unwrap_or_default();
         writeln!(
             f,
-            "\nseed {}: {} faults of {} kinds in {} s, each kind at least {fewest} times; quiet {} s after the last\n",
+            "\nseed {}: {} faults of {} kinds in {} s, each kind at least {} times; quiet {} s after the last\n",
             self.seed,
             self.struck.total(),
             self.struck.kinds.len(),
             self.broken.as_secs(),
+            self.struck.fewest(),
             self.quiet.as_secs(),
         )?;
         self.ledgers(f)?;

@@ -37,7 +37,8 @@ pub(crate) fn prove(arguments: &[&str]) -> Proof {
     let mut command = Command::new("timeout");
     command.arg("--foreground").args(LIMIT).arg(variable("RAVEN_TEST_XTASK"));
     command.args(["prove", "--no-build", "--short", "--seed", "6"]).args(arguments);
-    let output = command.stdin(Stdio::null()).output().expect("timeout, which is part of coreutils");
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.unwrap_or_else(|fault| panic!("timeout, which is part of coreutils: {fault}"));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let output_text = format!("{}\n{}", text(&output.stderr), text(&output.stdout));
     Proof { success: output.status.success(), output: output_text }

@@ -30,30 +30,31 @@ pub(crate) enum Alarms {
 }
 
 impl Alarms {
-    /// The arguments of `rabbitmqctl`, one command a line.
-    fn commands(self) -> Vec<Vec<&'static str>> {
+    /// The arguments of `rabbitmqctl`, one command after the other, when these are told.
+    fn commands(self, told: Told) -> Vec<&'static [&'static str]> {
         match self {
             // Documented as the way to have publishers blocked at once.
-            Self::Memory => vec![vec!["set_vm_memory_high_watermark", "0"]],
-            Self::Disk => vec![vec!["set_disk_free_limit", ENDLESS]],
-            Self::None => vec![
-                vec!["set_vm_memory_high_watermark", "absolute", MEMORY],
-                vec!["set_disk_free_limit", DISK],
-            ],
+            Self::Memory => vec![&["set_vm_memory_high_watermark", "0"]],
+            Self::Disk => vec![&["set_disk_free_limit", ENDLESS]],
+            Self::None => {
+                let memory: &[&str] = &["set_vm_memory_high_watermark", "absolute", MEMORY];
+                let disk: &[&str] = &["set_disk_free_limit", DISK];
+                // Each takes seconds, so only what is needed; all when it is not known what that is.
+                match (told.memory, told.disk) {
+                    (true, false) => vec![memory],
+                    (false, true) => vec![disk],
+                    _ => vec![memory, disk],
+                }
+            }
         }
     }
 
-    /// Whether these are what the management API tells of.
-    fn are_told(self, status: u16, body: &Value) -> bool {
-        // Versions differ in whether it is the disk or its space.
-        let told = |resource: &str| {
-            let all = body["alarms"].as_array().map(Vec::as_slice).unwrap_or_default();
-            all.iter().filter_map(|alarm| alarm["resource"].as_str()).any(|name| name.starts_with(resource))
-        };
+    /// Whether these are told.
+    fn are(self, told: Told) -> bool {
         match self {
-            Self::Memory => told("memory"),
-            Self::Disk => told("disk"),
-            Self::None => status == 200,
+            Self::Memory => told.memory,
+            Self::Disk => told.disk,
+            Self::None => !told.memory && !told.disk,
         }
     }
 
@@ -64,7 +65,9 @@ impl Alarms {
         let home = stack.state.data().unwrap_or(&stack.dir).join(NAME);
         let account = Account::for_server("rabbitmq", &home)?;
         let node = Node { name: format!("raven_{}@localhost", stack.state.id()), home, account };
-        let begun = self.commands().into_iter().map(|arguments| begin(&node, &ports, &arguments));
+        let http = Http::new();
+        let told = || Told::by(&http, ports.management);
+        let begun = self.commands(told()?).into_iter().map(|arguments| begin(&node, &ports, arguments));
         for command in begun.collect::<Result<Vec<_>>>()? {
             let output = command.wait_with_output()?;
             ensure!(
@@ -74,15 +77,35 @@ impl Alarms {
                 String::from_utf8_lossy(&output.stderr)
             );
         }
-        let url = format!("http://127.0.0.1:{}/api/health/checks/alarms", ports.management);
-        let (http, header) = (Http::new(), basic("guest", "guest"));
         let mut step = Step::begin("RabbitMQ's alarms");
-        step.wait(PATIENCE, &stack.interrupt, || {
-            let answer = http.get(&url, Some(&header))?;
-            Ok(self.are_told(answer.status, &answer.body).then_some(()))
-        })?;
+        step.wait(PATIENCE, &stack.interrupt, || Ok(self.are(told()?).then_some(())))?;
         step.done("as they should be");
         Ok(())
+    }
+}
+
+/// The alarms that the management API tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Told {
+    memory: bool,
+    disk: bool,
+}
+
+impl Told {
+    fn by(http: &Http, port: u16) -> Result<Self> {
+        let url = format!("http://127.0.0.1:{port}/api/health/checks/alarms");
+        let answer = http.get(&url, Some(&basic("guest", "guest")))?;
+        ensure!(matches!(answer.status, 200 | 503), "{url} answers {}", answer.status);
+        Ok(Self::read(&answer.body))
+    }
+
+    /// Versions differ in whether it is the disk that is told of or its space.
+    fn read(body: &Value) -> Self {
+        let all = body["alarms"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let told = |what: &str| {
+            all.iter().filter_map(|alarm| alarm["resource"].as_str()).any(|name| name.starts_with(what))
+        };
+        Self { memory: told("memory"), disk: told("disk") }
     }
 }
 
@@ -104,14 +127,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_alarm_is_told_by_its_resource_and_calm_by_the_status() {
+    fn an_alarm_is_told_by_its_resource() {
         let body =
-            json!({"status": "failed", "alarms": [{"node": "raven_1@localhost", "resource": "memory"}]});
-        assert!(Alarms::Memory.are_told(503, &body));
-        assert!(!Alarms::Disk.are_told(503, &body));
-        assert!(!Alarms::None.are_told(503, &body));
-        let body = json!({"status": "failed", "alarms": [{"node": "n", "resource": "disk space"}]});
-        assert!(Alarms::Disk.are_told(503, &body) && !Alarms::Memory.are_told(503, &body));
-        assert!(Alarms::None.are_told(200, &json!({"status": "ok"})));
+            |resource: &str| json!({"status": "failed", "alarms": [{"node": "n", "resource": resource}]});
+        assert_eq!(Told::read(&body("memory")), Told { memory: true, disk: false });
+        for disk in ["disk", "disk space"] {
+            assert_eq!(Told::read(&body(disk)), Told { memory: false, disk: true });
+        }
+        assert_eq!(Told::read(&json!({"status": "ok"})), Told { memory: false, disk: false });
+    }
+
+    #[test]
+    fn what_is_told_is_put_back_and_both_in_doubt() {
+        let count = |memory, disk| Alarms::None.commands(Told { memory, disk }).len();
+        assert_eq!(
+            [count(true, false), count(false, true), count(true, true), count(false, false)],
+            [1, 1, 2, 2]
+        );
     }
 }

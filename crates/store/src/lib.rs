@@ -9,6 +9,7 @@
 pub mod api_keys;
 pub mod audit;
 pub mod chores;
+mod connection;
 pub mod delivery_events;
 pub mod directory;
 pub mod domains;

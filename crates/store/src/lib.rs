@@ -13,6 +13,7 @@ mod connection;
 pub mod delivery_events;
 pub mod directory;
 pub mod domains;
+mod doubt;
 pub mod erasure;
 mod error;
 pub mod managed_tokens;

@@ -1,7 +1,6 @@
 //! The connections to Postgres, bounded in number and in every wait.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{
@@ -14,7 +13,8 @@ use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::Error;
-use crate::connection::{Doubt, On};
+use crate::connection::On;
+use crate::doubt::Doubt;
 
 /// Bounds that the server keeps, so that no statement of ours outlives the interest in its result.
 const SESSION: &str = "set statement_timeout = '30s'; set lock_timeout = '20s'; \
@@ -24,8 +24,7 @@ const SESSION: &str = "set statement_timeout = '30s'; set lock_timeout = '20s'; 
 #[derive(Clone)]
 pub struct Store {
     pool: Pool,
-    /// Whether a statement may take longer than [`SESSION`] says.
-    patient: Arc<AtomicBool>,
+    doubt: Arc<Doubt>,
 }
 
 /// Where Postgres is. The password in it stays out of debug output.
@@ -72,23 +71,22 @@ impl Store {
             .keepalives_retries(3)
             .tcp_user_timeout(Duration::from_secs(10));
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let (runtime, patient) = (Handle::current(), Arc::<AtomicBool>::default());
+        let (runtime, doubt) = (Handle::current(), Arc::<Doubt>::default());
         let manager = if config.get_ssl_mode() == SslMode::Require {
             let tls = rustls::ClientConfig::with_platform_verifier()
                 .map_err(|fault| InvalidUrl::Tls(fault.to_string()))?;
             Manager::from_connect(
                 config,
-                On::new(runtime, MakeRustlsConnect::new(tls), Arc::clone(&patient)),
+                On::new(runtime, MakeRustlsConnect::new(tls), Arc::clone(&doubt)),
                 recycling,
             )
         } else {
             config.ssl_mode(SslMode::Disable);
-            Manager::from_connect(config, On::new(runtime, NoTls, Arc::clone(&patient)), recycling)
+            Manager::from_connect(config, On::new(runtime, NoTls, Arc::clone(&doubt)), recycling)
         };
         let bounds = Hook::async_fn(|client, _| {
             Box::pin(async move { client.batch_execute(SESSION).await.map_err(HookError::Backend) })
         });
-        let doubt = Arc::new(Doubt::default());
         let pool = Pool::builder(manager)
             .max_size(connections)
             // Those in use stay in use, and are known to be good; the others are closed after a while.
@@ -100,10 +98,10 @@ impl Store {
             })
             .runtime(Runtime::Tokio1)
             .post_create(bounds)
-            .pre_recycle(Doubt::hook(doubt))
+            .pre_recycle(Doubt::hook(Arc::clone(&doubt)))
             .build()
             .map_err(|_| InvalidUrl::Syntax)?;
-        Ok(Self { pool, patient })
+        Ok(Self { pool, doubt })
     }
 
     /// A connection from the pool.
@@ -120,7 +118,7 @@ impl Store {
 
     /// From now on, lets statements take as long as they will.
     pub(crate) fn be_patient(&self) {
-        self.patient.store(true, Ordering::Relaxed);
+        self.doubt.be_patient();
     }
 
     /// How many connections are in use, open, and allowed.

@@ -8,9 +8,10 @@ use lapin::{Connection, ConnectionProperties};
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// From the first packet to the open connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
-/// Seconds between heartbeats; a peer is given up after two of them are missed.
-const HEARTBEAT: u16 = 10;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Seconds between heartbeats; a peer is given up after two of them are missed. Where a network forgets a connection
+/// without a word, nothing else tells; shorter ones take a busy broker for a dead one.
+const HEARTBEAT: u16 = 5;
 
 /// Where RabbitMQ is. The password in it stays out of debug output.
 #[derive(Clone)]

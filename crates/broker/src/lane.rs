@@ -185,7 +185,7 @@ impl<H: Handler> Lane<H> {
     /// Puts a copy on the dead-letter queue; answers whether it is there.
     async fn bury(&self, delivery: &Delivery, reason: String) -> bool {
         let queue = self.settings.queue.name();
-        tracing::error!(queue, message = delivery.message_id.as_deref(), %reason, "dead letter");
+        let told = reason.clone();
         let reason: String = reason.chars().take(MOST_REASON).collect();
         let now = Timestamp::now().to_string();
         let mut headers = vec![(REASON, reason), (QUEUE, queue.to_owned()), (BURIED_AT, now)];
@@ -199,7 +199,12 @@ impl<H: Handler> Lane<H> {
             headers,
             body: delivery.body.clone(),
         };
-        self.dead_letters.publish(copy).await.is_ok()
+        let is_there = self.dead_letters.publish(copy).await.is_ok();
+        // Tried again as long as it is not, so only now.
+        if is_there {
+            tracing::error!(queue, message = delivery.message_id.as_deref(), reason = told, "dead letter");
+        }
+        is_there
     }
 
     fn count(&self, verdicts: &[Verdict]) {

@@ -1,10 +1,11 @@
 //! Keeps one role's connection: connects, declares, runs the role, and begins again, for ever.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use lapin::{Connection, Event};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -41,7 +42,9 @@ impl Supervisor {
         let mut backoff = FIRST_BACKOFF;
         while !self.shutdown.is_cancelled() {
             let started = tokio::time::Instant::now();
-            let why = self.once(&role).await;
+            // A defect, of the client library say, costs one connection and not the role.
+            let once = AssertUnwindSafe(self.once(&role)).catch_unwind().await;
+            let why = once.unwrap_or_else(|_| "a panic".to_owned());
             self.set(State::Down(why));
             if started.elapsed() >= GOOD {
                 backoff = FIRST_BACKOFF;

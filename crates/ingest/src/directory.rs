@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use domain::TenantId;
 use domain::api_key::{ApiKey, KeyId, SecretHash};
+use service::Liveness;
 use store::directory::{self, KeyRecord};
 use store::{Error, Store};
 use tokio_util::sync::CancellationToken;
@@ -99,13 +100,14 @@ impl Directory {
     }
 
     /// Follows the database's changes until shutdown, and writes down what was used.
-    pub(crate) async fn keep_fresh(self, shutdown: CancellationToken) {
-        tokio::join!(self.follow_all(&shutdown), self.note_all(&shutdown));
+    pub(crate) async fn keep_fresh(self, liveness: Liveness, shutdown: CancellationToken) {
+        tokio::join!(self.follow_all(&liveness, &shutdown), self.note_all(&liveness, &shutdown));
     }
 
-    async fn follow_all(&self, shutdown: &CancellationToken) {
+    async fn follow_all(&self, liveness: &Liveness, shutdown: &CancellationToken) {
         let mut seen = None;
         while shutdown.run_until_cancelled(tokio::time::sleep(POLL)).await.is_some() {
+            let _turn = liveness.turn("directory");
             if let Err(fault) = self.follow(&mut seen).await {
                 // Readiness tells that the database is away; what is known stays good.
                 tracing::debug!(%fault, "the directory could not be refreshed");
@@ -123,10 +125,11 @@ impl Directory {
     }
 
     /// Apart from the following of changes, since it writes, and so may wait for others who do.
-    async fn note_all(&self, shutdown: &CancellationToken) {
+    async fn note_all(&self, liveness: &Liveness, shutdown: &CancellationToken) {
         let mut ending = false;
         while !ending {
             ending = shutdown.run_until_cancelled(tokio::time::sleep(TOUCH)).await.is_none();
+            let _turn = liveness.turn("directory");
             if let Err(fault) = self.note_use().await {
                 tracing::debug!(%fault, "the use of keys could not be written down");
             }

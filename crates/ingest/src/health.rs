@@ -6,7 +6,7 @@ use actix_web::web::{ServiceConfig, get};
 use broker::State;
 use service::ops::{self, Ops};
 use service::telemetry::PrometheusHandle;
-use service::{Check, Readiness};
+use service::{Check, Liveness, Readiness};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi as _;
@@ -31,11 +31,14 @@ pub(crate) fn document() -> Document {
 /// accepted, so its absence is told but does not take ingest out of service. A ring that lacks keys does: it would have
 /// been refused at the start if Postgres had been there.
 pub(crate) fn ops(
+    liveness: Liveness,
     broker: watch::Receiver<State>,
     (database, keys): (watch::Receiver<Option<String>>, watch::Receiver<Option<String>>),
     shutdown: CancellationToken,
     metrics: PrometheusHandle,
 ) -> Ops {
+    liveness.watch("publisher", &broker);
+    liveness.watch("database", &database);
     let broker = move || {
         let state = broker.borrow();
         (!state.is_up()).then(|| state.to_string())
@@ -49,5 +52,5 @@ pub(crate) fn ops(
         Check { name: "encryption_keys", required: true, fault: Arc::new(keys) },
         Check { name: "process", required: true, fault: Arc::new(ending) },
     ]);
-    Ops { readiness, metrics }
+    Ops { liveness, readiness, metrics }
 }

@@ -36,7 +36,7 @@ use broker::{Publisher, PublisherSettings};
 use provisioning::Provisioner;
 use service::shared::ENCRYPTION_KEYS;
 use service::tasks::keep_running;
-use service::telemetry;
+use service::{Liveness, telemetry};
 use store::{Store, sealed};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -60,6 +60,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     let listener = TcpListener::bind(settings.listen)
         .with_context(|| format!("RAVEN_LISTEN: cannot listen on {}", settings.listen))?;
     let address = listener.local_addr()?;
+    let liveness = Liveness::start(shutdown.clone())?;
     let (tracker, background) = (TaskTracker::new(), CancellationToken::new());
     let store =
         Store::new(settings.database.clone(), settings.database_connections).context("DATABASE_URL")?;
@@ -79,13 +80,14 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     );
     let following = Store::new(settings.database, FOLLOWING).context("DATABASE_URL")?;
     let directory = Directory::new(store.clone(), following.clone());
-    let (fresh, stop) = (directory.clone(), background.clone());
-    tracker.spawn(keep_running("directory", move || fresh.clone().keep_fresh(stop.clone())));
+    let (fresh, alive, stop) = (directory.clone(), liveness.clone(), background.clone());
+    tracker.spawn(keep_running("directory", move || fresh.clone().keep_fresh(alive.clone(), stop.clone())));
     let database = store::watch(store.clone(), &tracker, background.clone());
     let metrics = telemetry::start_metrics();
     tracker.spawn(telemetry::keep_up(metrics.clone(), background.clone()));
+    tracker.spawn(liveness.clone().pulse(background.clone()));
     let parts = Parts {
-        ops: health::ops(publisher.state(), (database.clone(), keys), shutdown.clone(), metrics),
+        ops: health::ops(liveness, publisher.state(), (database.clone(), keys), shutdown.clone(), metrics),
         replays: Arc::new(Replays::new(store.clone(), database)),
         directory,
         limits: Arc::new(Limits::new(settings.limits)),

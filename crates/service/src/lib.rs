@@ -8,13 +8,17 @@
 
 pub mod core_dumps;
 pub mod health;
+pub mod liveness;
 pub mod ops;
 pub mod program;
+pub mod ration;
 pub mod settings;
 pub mod shared;
 pub mod tasks;
 pub mod telemetry;
 
 pub use health::{Check, Readiness};
+pub use liveness::Liveness;
 pub use program::Program;
+pub use ration::Ration;
 pub use settings::{Environment, Invalid, Variable};

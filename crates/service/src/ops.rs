@@ -8,12 +8,14 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 
-use crate::Readiness;
 use crate::health::Report;
+use crate::{Liveness, Readiness};
 
 /// What the three routes answer from.
 #[derive(Clone)]
 pub struct Ops {
+    /// Whether a restart would help.
+    pub liveness: Liveness,
     /// Whether work can be done.
     pub readiness: Readiness,
     /// What was counted.
@@ -37,15 +39,25 @@ pub fn routes(ops: &Ops) -> impl FnOnce(&mut ServiceConfig) + use<> {
     }
 }
 
-/// Tells that the process lives.
+/// Tells whether the process lives.
 ///
-/// It says nothing of what the process depends on: restart it when there is no answer.
+/// It says nothing of what the process depends on: restart it when there is no answer, or another one than 200.
 #[utoipa::path(
     get, path = "/healthz", tag = "Health", operation_id = "getHealth", security(()),
-    responses((status = 200, description = "It lives.", body = String, content_type = "text/plain", example = "ok\n")),
+    responses(
+        (status = 200, description = "It lives.", body = String, content_type = "text/plain", example = "ok\n"),
+        (
+            status = 503, description = "Something in it hangs or has ended, and only a restart helps; a line for each.",
+            body = String, content_type = "text/plain", example = "due: at one turn for 601 s\n"
+        ),
+    ),
 )]
-pub async fn alive() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain").body("ok\n")
+pub async fn alive(ops: Data<Ops>) -> HttpResponse {
+    let faults = ops.liveness.faults();
+    if faults.is_empty() {
+        return HttpResponse::Ok().content_type("text/plain").body("ok\n");
+    }
+    HttpResponse::ServiceUnavailable().content_type("text/plain").body(faults.join("\n") + "\n")
 }
 
 /// Tells whether the process can do its work now.

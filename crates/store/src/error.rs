@@ -77,16 +77,20 @@ fn lost(error: &tokio_postgres::Error) -> bool {
 }
 
 /// Whether a SQLSTATE stands for a state of affairs that passes by itself
-/// (PostgreSQL documentation, appendix A: classes 08, 53, 57 and lock timeouts).
+/// (PostgreSQL documentation, appendix A: classes 08, 53, 57 and 58, lock timeouts, and a server that only reads, as one
+/// does that is being replaced or has run out of space).
 fn passes(state: &SqlState) -> bool {
     let class = &state.code()[..2];
-    matches!(class, "08" | "53" | "57") || *state == SqlState::LOCK_NOT_AVAILABLE
+    let passing = [SqlState::LOCK_NOT_AVAILABLE, SqlState::READ_ONLY_SQL_TRANSACTION];
+    matches!(class, "08" | "53" | "57" | "58") || passing.contains(state)
 }
 
 impl From<PoolError> for Error {
+    /// Who gets no connection has done nothing wrong, whatever the server says to that: a password that is being changed, or
+    /// a database that is being restored, must not be taken for the fault of a message.
     fn from(error: PoolError) -> Self {
         match error {
-            PoolError::Backend(backend) => Self::from(backend),
+            PoolError::Backend(backend) => Self::Unavailable(Box::new(backend)),
             other => Self::Unavailable(Box::new(other)),
         }
     }

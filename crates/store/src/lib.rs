@@ -9,9 +9,11 @@
 pub mod api_keys;
 pub mod audit;
 pub mod chores;
+mod connection;
 pub mod delivery_events;
 pub mod directory;
 pub mod domains;
+mod doubt;
 pub mod erasure;
 mod error;
 pub mod managed_tokens;

@@ -21,8 +21,9 @@ pub struct Applied {
 /// Applies what is missing, and answers what that was. Safe to call from several processes at once: they take
 /// turns, and all but the first find nothing to do.
 pub async fn run(store: &Store) -> Result<Vec<Applied>, Error> {
-    let mut client = store.client().await?;
     // Waiting for another process's migration may take longer than a statement normally may.
+    store.be_patient();
+    let mut client = store.client().await?;
     client.batch_execute("set statement_timeout = 0; set lock_timeout = 0").await?;
     client.execute("select pg_advisory_lock($1)", &[&LOCK]).await?;
     let result = apply(&mut client).await;

@@ -1,20 +1,20 @@
 //! The connections to Postgres, bounded in number and in every wait.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{
-    Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts,
+    Hook, HookError, Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts,
 };
-use futures_util::future::BoxFuture;
 use rustls_platform_verifier::ConfigVerifierExt as _;
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
-use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{Client, Config, NoTls, Socket};
+use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::Error;
+use crate::connection::On;
+use crate::doubt::Doubt;
 
 /// Bounds that the server keeps, so that no statement of ours outlives the interest in its result.
 const SESSION: &str = "set statement_timeout = '30s'; set lock_timeout = '20s'; \
@@ -24,44 +24,7 @@ const SESSION: &str = "set statement_timeout = '30s'; set lock_timeout = '20s'; 
 #[derive(Clone)]
 pub struct Store {
     pool: Pool,
-}
-
-/// Connects on the runtime that prepared the store, whichever runtime asks: a connection that lived on the one thread
-/// of an HTTP worker would wait for that worker's requests, and die with it.
-struct On<T> {
-    runtime: Handle,
-    tls: T,
-}
-
-impl<T> Connect for On<T>
-where
-    T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
-    T::Stream: Send + Sync,
-    T::TlsConnect: Send + Sync,
-    <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
-{
-    fn connect(
-        &self,
-        config: &Config,
-    ) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
-        let (config, tls, runtime) = (config.clone(), self.tls.clone(), self.runtime.clone());
-        let connecting = self.runtime.spawn(async move {
-            let (client, connection) = config.connect(tls).await?;
-            let task = runtime.spawn(async move {
-                if let Err(fault) = connection.await {
-                    tracing::debug!(%fault, "a database connection ended");
-                }
-            });
-            Ok((client, task))
-        });
-        Box::pin(async move {
-            match connecting.await {
-                Ok(connected) => connected,
-                // The runtime is ending. There is no error to make of that; the pool's time limit will end the wait.
-                Err(_) => std::future::pending().await,
-            }
-        })
-    }
+    doubt: Arc<Doubt>,
 }
 
 /// Where Postgres is. The password in it stays out of debug output.
@@ -101,22 +64,33 @@ impl Store {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(5));
         }
-        config.keepalives_idle(Duration::from_secs(15)).tcp_user_timeout(Duration::from_secs(20));
+        // A network that is gone says nothing, so the system has to ask, and give up while somebody still waits.
+        config
+            .keepalives_idle(Duration::from_secs(5))
+            .keepalives_interval(Duration::from_secs(2))
+            .keepalives_retries(3)
+            .tcp_user_timeout(Duration::from_secs(10));
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let runtime = Handle::current();
+        let (runtime, doubt) = (Handle::current(), Arc::<Doubt>::default());
         let manager = if config.get_ssl_mode() == SslMode::Require {
             let tls = rustls::ClientConfig::with_platform_verifier()
                 .map_err(|fault| InvalidUrl::Tls(fault.to_string()))?;
-            Manager::from_connect(config, On { runtime, tls: MakeRustlsConnect::new(tls) }, recycling)
+            Manager::from_connect(
+                config,
+                On::new(runtime, MakeRustlsConnect::new(tls), Arc::clone(&doubt)),
+                recycling,
+            )
         } else {
             config.ssl_mode(SslMode::Disable);
-            Manager::from_connect(config, On { runtime, tls: NoTls }, recycling)
+            Manager::from_connect(config, On::new(runtime, NoTls, Arc::clone(&doubt)), recycling)
         };
         let bounds = Hook::async_fn(|client, _| {
             Box::pin(async move { client.batch_execute(SESSION).await.map_err(HookError::Backend) })
         });
         let pool = Pool::builder(manager)
             .max_size(connections)
+            // Those in use stay in use, and are known to be good; the others are closed after a while.
+            .queue_mode(QueueMode::Lifo)
             .timeouts(Timeouts {
                 wait: Some(Duration::from_secs(5)),
                 create: Some(Duration::from_secs(6)),
@@ -124,9 +98,10 @@ impl Store {
             })
             .runtime(Runtime::Tokio1)
             .post_create(bounds)
+            .pre_recycle(Doubt::hook(Arc::clone(&doubt)))
             .build()
             .map_err(|_| InvalidUrl::Syntax)?;
-        Ok(Self { pool })
+        Ok(Self { pool, doubt })
     }
 
     /// A connection from the pool.
@@ -139,6 +114,11 @@ impl Store {
         let client = self.client().await?;
         client.simple_query("select 1").await?;
         Ok(())
+    }
+
+    /// From now on, lets statements take as long as they will.
+    pub(crate) fn be_patient(&self) {
+        self.doubt.be_patient();
     }
 
     /// How many connections are in use, open, and allowed.

@@ -49,6 +49,8 @@ pub struct Proxy {
     /// Where it listens.
     pub port: u16,
     mode: watch::Sender<Mode>,
+    /// How often connections were stranded; each knows how often that was before it.
+    strandings: watch::Sender<u64>,
     lost: Arc<AtomicU64>,
     _task: JoinSet<()>,
 }
@@ -58,10 +60,11 @@ impl Proxy {
     pub fn start(server: u16) -> Self {
         let port = ports::free();
         let (mode, seen) = watch::channel(Mode::Forward);
+        let (strandings, stranded) = watch::channel(0);
         let lost = Arc::<AtomicU64>::default();
         let mut task = JoinSet::new();
-        task.spawn(run(port, server, seen, Arc::clone(&lost)));
-        Self { port, mode, lost, _task: task }
+        task.spawn(run(port, server, (seen, stranded), Arc::clone(&lost)));
+        Self { port, mode, strandings, lost, _task: task }
     }
 
     /// Resets every connection and refuses new ones, as a server that died.
@@ -72,6 +75,12 @@ impl Proxy {
     /// Lets no byte pass and says nothing of it, as a network that is gone.
     pub fn swallow(&self) {
         self.mode.send_replace(Mode::Swallow);
+    }
+
+    /// Lets no byte of the present connections pass any more, whatever happens later, and says nothing of it: as a firewall
+    /// that has forgotten them. New ones pass.
+    pub fn strand(&self) {
+        self.strandings.send_modify(|count| *count += 1);
     }
 
     /// Lets everything pass a little later, now more and now less, as a server that has much to do.
@@ -99,7 +108,10 @@ fn local(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
-async fn run(port: u16, server: u16, mut mode: watch::Receiver<Mode>, lost: Arc<AtomicU64>) {
+/// How connections are treated, and how often they were stranded.
+type Orders = (watch::Receiver<Mode>, watch::Receiver<u64>);
+
+async fn run(port: u16, server: u16, (mut mode, stranded): Orders, lost: Arc<AtomicU64>) {
     loop {
         let Ok(_) = mode.wait_for(|mode| *mode != Mode::Refuse).await else { return };
         let listener = TcpListener::bind(local(port)).await.expect("the port of the proxy");
@@ -110,7 +122,8 @@ async fn run(port: u16, server: u16, mut mode: watch::Receiver<Mode>, lost: Arc<
             tokio::select! {
                 accepted = listener.accept() => {
                     let Ok((client, _)) = accepted else { continue };
-                    connections.spawn(connect(client, server, mode.clone(), Arc::clone(&lost)));
+                    let orders = (mode.clone(), stranded.clone());
+                    connections.spawn(connect(client, server, orders, Arc::clone(&lost)));
                 }
                 refuse = watched.wait_for(|mode| *mode == Mode::Refuse) => {
                     if refuse.is_err() {
@@ -123,7 +136,8 @@ async fn run(port: u16, server: u16, mut mode: watch::Receiver<Mode>, lost: Arc<
     }
 }
 
-async fn connect(client: TcpStream, server: u16, mut mode: watch::Receiver<Mode>, lost: Arc<AtomicU64>) {
+async fn connect(client: TcpStream, server: u16, (mut mode, mut stranded): Orders, lost: Arc<AtomicU64>) {
+    stranded.mark_unchanged();
     // Whatever ends this connection ends it with a reset.
     if client.set_zero_linger().is_err() || forwarding(&mut mode).await.is_err() {
         return;
@@ -146,10 +160,19 @@ async fn connect(client: TcpStream, server: u16, mut mode: watch::Receiver<Mode>
         lost.fetch_add(is_lost.into(), Ordering::Relaxed);
         !is_lost
     };
-    let _ = tokio::try_join!(
-        pump(from_client, to_server, mode.clone(), asked),
-        pump(from_server, to_client, mode, answered)
-    );
+    let passing = async {
+        let _ = tokio::try_join!(
+            pump(from_client, to_server, mode.clone(), asked),
+            pump(from_server, to_client, mode, answered)
+        );
+    };
+    tokio::pin!(passing);
+    tokio::select! {
+        biased;
+        // It stays open, and nobody reads from it.
+        Ok(()) = stranded.changed() => std::future::pending().await,
+        () = &mut passing => {}
+    }
 }
 
 async fn forwarding(mode: &mut watch::Receiver<Mode>) -> io::Result<Mode> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use service::Liveness;
 use service::tasks::describe;
 use store::delivery_events::{self, Window};
 use store::{Store, chores, partitions};
@@ -23,37 +24,50 @@ const LINKING: [(&str, Duration, Window); 2] = [
 ];
 const AFTER_FAILURE: Duration = Duration::from_secs(30);
 
-/// Keeps partitions ahead of time, until shutdown.
-pub(crate) async fn keep_partitions(store: Store, shutdown: CancellationToken) {
-    loop {
-        let wait = match partitions::ensure(&store).await {
-            Ok(0) => PARTITIONS,
-            Ok(created) => {
-                tracing::info!(created, "partitions of delivery_events created");
-                PARTITIONS
-            }
-            Err(fault) => {
-                if !fault.is_transient() {
-                    tracing::warn!(fault = describe(&fault), "partitions could not be looked after");
-                }
-                AFTER_FAILURE
-            }
-        };
-        if shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
-            return;
-        }
-    }
+/// What chores are done with.
+#[derive(Clone)]
+pub(crate) struct Chores {
+    pub(crate) store: Store,
+    pub(crate) liveness: Liveness,
 }
 
-/// Links events to their messages, until shutdown. Of all workers, one does it each time.
-pub(crate) async fn link_events(store: Store, shutdown: CancellationToken) {
-    while shutdown.run_until_cancelled(tokio::time::sleep(LINKS)).await.is_some() {
-        for (name, period, window) in LINKING {
-            match link(&store, name, period, window).await {
-                Ok(0) => {}
-                Ok(linked) => tracing::info!(linked, "events linked to messages that appeared after them"),
-                Err(fault) if fault.is_transient() => {}
-                Err(fault) => tracing::warn!(fault = describe(&fault), "events could not be linked"),
+impl Chores {
+    /// Keeps partitions ahead of time, until shutdown.
+    pub(crate) async fn keep_partitions(self, shutdown: CancellationToken) {
+        loop {
+            let turn = self.liveness.turn("partitions");
+            let wait = match partitions::ensure(&self.store).await {
+                Ok(0) => PARTITIONS,
+                Ok(created) => {
+                    tracing::info!(created, "partitions of delivery_events created");
+                    PARTITIONS
+                }
+                Err(fault) => {
+                    if !fault.is_transient() {
+                        tracing::warn!(fault = describe(&fault), "partitions could not be looked after");
+                    }
+                    AFTER_FAILURE
+                }
+            };
+            drop(turn);
+            if shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Links events to their messages, until shutdown. Of all workers, one does it each time.
+    pub(crate) async fn link_events(self, shutdown: CancellationToken) {
+        while shutdown.run_until_cancelled(tokio::time::sleep(LINKS)).await.is_some() {
+            for (name, period, window) in LINKING {
+                match link(&self.store, name, period, window).await {
+                    Ok(0) => {}
+                    Ok(linked) => {
+                        tracing::info!(linked, "events linked to messages that appeared after them");
+                    }
+                    Err(fault) if fault.is_transient() => {}
+                    Err(fault) => tracing::warn!(fault = describe(&fault), "events could not be linked"),
+                }
             }
         }
     }

@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use provisioning::Provisioner;
 use provisioning::domains::{Looked, News};
 use service::tasks::describe;
+use service::{Liveness, Ration};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -22,14 +23,22 @@ const LONGEST_NOTICE: Duration = Duration::from_secs(3);
 const MOST: usize = 20;
 
 /// Looks at what is due, until shutdown. A look that is cut off by that is one turn skipped.
-pub(crate) async fn look(provisioner: Provisioner, rhythm: Rhythm, shutdown: CancellationToken) {
-    let looker = Looker { provisioner, rhythm, busy: Mutex::default() };
+pub(crate) async fn look(
+    provisioner: Provisioner,
+    rhythm: Rhythm,
+    liveness: Liveness,
+    shutdown: CancellationToken,
+) {
+    let looker = Looker { provisioner, rhythm, liveness, ration: Ration::default(), busy: Mutex::default() };
     let _: Option<Vec<()>> = shutdown.run_until_cancelled(join_all((0..LOOKS).map(|_| looker.go_on()))).await;
 }
 
 struct Looker {
     provisioner: Provisioner,
     rhythm: Rhythm,
+    liveness: Liveness,
+    /// What cannot be looked at, in the log.
+    ration: Ration,
     /// Tenants one of whose domains is being looked at. Held while a turn is taken.
     busy: Mutex<HashSet<TenantId>>,
 }
@@ -40,12 +49,19 @@ impl Looker {
         loop {
             tokio::time::sleep(notice).await;
             for _ in 0..MOST {
+                let _turn = self.liveness.turn("domains");
                 match self.look().await {
                     Ok(Some(looked)) => tell(&looked),
                     Ok(None) => break,
                     Err(fault) => {
-                        if !fault.is_transient() {
-                            tracing::warn!(fault = describe(&fault), "a sending domain was not looked at");
+                        if !fault.is_transient()
+                            && let Some(left_out) = self.ration.take()
+                        {
+                            tracing::warn!(
+                                fault = describe(&fault),
+                                left_out,
+                                "a sending domain was not looked at"
+                            );
                         }
                         break;
                     }

@@ -6,6 +6,7 @@ use broker::{Delivery, Handler, Verdict};
 use domain::{DeliveryEvent, EventId, TenantId};
 use jiff::Timestamp;
 use mailjet::events::Items;
+use service::Liveness;
 use service::tasks::describe;
 use store::delivery_events::{self, Incoming, Recorded};
 use store::{Store, partitions};
@@ -23,6 +24,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Handles the queue `events`.
 pub(crate) struct Recorder {
     store: Store,
+    liveness: Liveness,
     /// Set when the partitions of the present time are known to be there.
     prepared: OnceCell<()>,
 }
@@ -43,8 +45,8 @@ struct Item<'a> {
 }
 
 impl Recorder {
-    pub(crate) fn new(store: Store) -> Self {
-        Self { store, prepared: OnceCell::new() }
+    pub(crate) fn new(store: Store, liveness: Liveness) -> Self {
+        Self { store, liveness, prepared: OnceCell::new() }
     }
 
     /// Records the items of these bodies, in slices; events count once, so those of a slice that was recorded before
@@ -115,6 +117,7 @@ impl Recorder {
                 event,
             })
             .collect();
+        let _turn = self.liveness.turn("events");
         let recorded = self.transact(&incoming).await?;
         metrics::counter!("raven_events_total", "known" => "no").increment(count(recorded.new));
         metrics::counter!("raven_events_total", "known" => "yes")

@@ -3,9 +3,22 @@
 use std::sync::Arc;
 
 use broker::State;
-use service::{Check, Readiness};
+use service::{Check, Liveness, Readiness};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+/// Has an eye on those who keep connections: without one of them nothing would come back by itself.
+pub(crate) fn watch(
+    liveness: &Liveness,
+    (consumers, publisher): (&[watch::Receiver<State>; 3], &watch::Receiver<State>),
+    database: &watch::Receiver<Option<String>>,
+) {
+    for (queue, state) in ["sends", "sends-bulk", "events"].into_iter().zip(consumers) {
+        liveness.watch(format!("consumer of {queue}"), state);
+    }
+    liveness.watch("publisher", publisher);
+    liveness.watch("database", database);
+}
 
 /// Ready when all queues are consumed and the database is there. Mailjet's absence is no reason to be unready:
 /// messages are taken on all the same, and wait. A ring that lacks keys, found out after the start, makes unready but

@@ -24,14 +24,15 @@ use broker::{ConsumerSettings, Publisher, PublisherSettings, Queue, State, consu
 use provisioning::Provisioner;
 use service::shared::ENCRYPTION_KEYS;
 use service::tasks::keep_running;
-use service::{ops, telemetry};
+use service::{Liveness, ops, telemetry};
 use store::{Store, sealed};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::chores::Chores;
 use crate::send::{Intake, Sender, due, questions};
-use crate::settings::Settings;
+use crate::settings::{Settings, WebhookPace};
 
 /// Works until `shutdown`; then finishes what is in hand, and ends.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
@@ -40,6 +41,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     let listener = TcpListener::bind(settings.listen)
         .with_context(|| format!("RAVEN_LISTEN: cannot listen on {}", settings.listen))?;
     let address = listener.local_addr()?;
+    let liveness = Liveness::start(shutdown.clone())?;
     let metrics = telemetry::start_metrics();
     // Work ends first; what it needs to end well, afterwards.
     let (work, background) = (TaskTracker::new(), TaskTracker::new());
@@ -61,19 +63,22 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         &background,
         stop_background.clone(),
     );
-    let sender = Sender::new(&settings, store.clone(), (&work, &shutdown));
+    let sender = Sender::new(&settings, store.clone(), liveness.clone(), (&work, &shutdown));
     let consumers = consume(&settings, &sender, &dead_letters, (&work, &shutdown));
+    health::watch(&liveness, (&consumers, &dead_letters.state()), &database);
     look_after(&sender, &store, (&work, &shutdown), (&background, &stop_background));
     let provisioner =
         Provisioner::new(store.clone(), Arc::new(settings.keyring.clone()), settings.mailjet.clone());
-    keep_webhooks(&settings, provisioner.clone(), (&background, &stop_background));
-    let (rhythm, stop) = (settings.domains, shutdown.clone());
-    work.spawn(keep_running("domains", move || domains::look(provisioner.clone(), rhythm, stop.clone())));
-    let (old, keep, stop) = (store.clone(), settings.retention, stop_background.clone());
-    background.spawn(keep_running("retention", move || retention::keep(old.clone(), keep, stop.clone())));
+    keep_webhooks((settings.webhooks, provisioner.clone()), &liveness, (&background, &stop_background));
+    let (rhythm, alive, stop) = (settings.domains, liveness.clone(), shutdown.clone());
+    work.spawn(keep_running("domains", move || {
+        domains::look(provisioner.clone(), rhythm, alive.clone(), stop.clone())
+    }));
+    forget(&settings, &store, &liveness, (&background, &stop_background));
+    background.spawn(liveness.clone().pulse(stop_background.clone()));
     background.spawn(telemetry::keep_up(metrics.clone(), stop_background.clone()));
-    let ops =
-        ops::Ops { readiness: health::readiness(consumers, (database, keys), shutdown.clone()), metrics };
+    let readiness = health::readiness(consumers, (database, keys), shutdown.clone());
+    let ops = ops::Ops { liveness, readiness, metrics };
     tracing::info!(%address, "working");
     let serving = async {
         let served = ops::serve(listener, ops, stop_background.clone()).await;
@@ -105,7 +110,7 @@ fn consume(
         let (settings, intake) = (sends(settings, queue), Arc::clone(&intake));
         consumer::start(url(), settings, intake, dead_letters.clone(), (work, shutdown.clone()))
     });
-    let recorder = Arc::new(events::Recorder::new(sender.store().clone()));
+    let recorder = Arc::new(events::Recorder::new(sender.store().clone(), sender.liveness().clone()));
     let events =
         consumer::start(url(), webhooks(settings), recorder, dead_letters.clone(), (work, shutdown.clone()));
     [usual, bulk, events]
@@ -122,22 +127,37 @@ fn look_after(
     work.spawn(keep_running("due", move || due::run(Arc::clone(&sends), stop.clone())));
     let (asks, stop) = (Arc::clone(sender), shutdown.clone());
     work.spawn(keep_running("questions", move || questions::run(Arc::clone(&asks), stop.clone())));
-    let (chores, stop) = (store.clone(), stop_background.clone());
-    background.spawn(keep_running("links", move || chores::link_events(chores.clone(), stop.clone())));
-    let (chores, stop) = (store.clone(), stop_background.clone());
-    background
-        .spawn(keep_running("partitions", move || chores::keep_partitions(chores.clone(), stop.clone())));
+    let chores = Chores { store: store.clone(), liveness: sender.liveness().clone() };
+    let (links, stop) = (chores.clone(), stop_background.clone());
+    background.spawn(keep_running("links", move || links.clone().link_events(stop.clone())));
+    let stop = stop_background.clone();
+    background.spawn(keep_running("partitions", move || chores.clone().keep_partitions(stop.clone())));
 }
 
 /// Starts looking after the webhooks at Mailjet.
 fn keep_webhooks(
-    settings: &Settings,
-    provisioner: Provisioner,
+    (pace, provisioner): (WebhookPace, Provisioner),
+    liveness: &Liveness,
     (background, stop_background): (&TaskTracker, &CancellationToken),
 ) {
-    let (pace, stop) = (settings.webhooks, stop_background.clone());
-    background
-        .spawn(keep_running("webhooks", move || webhooks::run(provisioner.clone(), pace, stop.clone())));
+    let (alive, stop) = (liveness.clone(), stop_background.clone());
+    background.spawn(keep_running("webhooks", move || {
+        webhooks::run(provisioner.clone(), pace, alive.clone(), stop.clone())
+    }));
+}
+
+/// Starts deleting what is old.
+fn forget(
+    settings: &Settings,
+    store: &Store,
+    liveness: &Liveness,
+    (background, stop_background): (&TaskTracker, &CancellationToken),
+) {
+    let (old, keep) = (store.clone(), settings.retention);
+    let (alive, stop) = (liveness.clone(), stop_background.clone());
+    background.spawn(keep_running("retention", move || {
+        retention::keep(old.clone(), keep, alive.clone(), stop.clone())
+    }));
 }
 
 /// Waits for what is in hand. What does not end in time is safe all the same: the queue delivers it again, or its claim

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use domain::TenantId;
+use service::Liveness;
 use service::tasks::describe;
 use store::retention::{self, Place, Step};
 use store::{Error, Store, chores, erasure, tenants};
@@ -21,8 +22,8 @@ const AFTER_FAILURE: Duration = Duration::from_secs(2);
 const PATIENCE: u32 = 3;
 
 /// Deletes from time to time, until shutdown.
-pub(crate) async fn keep(store: Store, settings: Retention, shutdown: CancellationToken) {
-    let turn = Turn { store, settings, shutdown };
+pub(crate) async fn keep(store: Store, settings: Retention, liveness: Liveness, shutdown: CancellationToken) {
+    let turn = Turn { store, settings, liveness, shutdown };
     let mut failing = HashMap::new();
     loop {
         if let Err(fault) = turn.take(&mut failing).await {
@@ -85,6 +86,7 @@ impl Work {
 struct Turn {
     store: Store,
     settings: Retention,
+    liveness: Liveness,
     shutdown: CancellationToken,
 }
 
@@ -140,7 +142,10 @@ impl Turn {
         let what = work.name();
         let (mut removed, mut failures) = (0, 0);
         let result = loop {
-            let wait = match work.step(&self.store).await {
+            let turn = self.liveness.turn("retention");
+            let step = work.step(&self.store).await;
+            drop(turn);
+            let wait = match step {
                 Ok(Step { removed: now, more }) => {
                     failures = 0;
                     removed += now;

@@ -8,6 +8,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use provisioning::Provisioner;
 use provisioning::webhooks::Due;
+use service::Liveness;
 use service::tasks::describe;
 use tokio_util::sync::CancellationToken;
 
@@ -27,11 +28,19 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const LEASE: Duration = Duration::from_secs(90);
 
 /// Looks after the webhooks until shutdown. A check that is cut off is completed by the next.
-pub(crate) async fn run(provisioner: Provisioner, pace: WebhookPace, shutdown: CancellationToken) {
+pub(crate) async fn run(
+    provisioner: Provisioner,
+    pace: WebhookPace,
+    liveness: Liveness,
+    shutdown: CancellationToken,
+) {
     let pause = (pace.check / LOOKS).clamp(SHORTEST, LONGEST);
     let work = async {
         loop {
-            match turn(&provisioner, pace).await {
+            let alive = liveness.turn("webhooks");
+            let taken = turn(&provisioner, pace).await;
+            drop(alive);
+            match taken {
                 // There may be more.
                 Ok(true) => {}
                 Ok(false) => tokio::time::sleep(pause).await,

@@ -212,9 +212,14 @@ impl Raven {
     /// Ends ingest in order, and starts it again at the same address.
     pub(crate) async fn restart_ingest(&mut self) {
         assert!(self.ingest.terminate().await.success());
+        self.launch_ingest_again();
+        ready(&self.url).await;
+    }
+
+    /// Starts it again at the same address, once it has ended, without waiting.
+    pub(crate) fn launch_ingest_again(&mut self) {
         self.ingest =
             Process::start(&program("raven-ingest"), "ingest-again", &self.folder, &self.ingest_settings);
-        ready(&self.url).await;
     }
 
     /// Runs the command line against this installation, past the proxies.

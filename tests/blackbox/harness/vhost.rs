@@ -71,6 +71,24 @@ impl Vhost {
         assert_eq!(manage(Method::POST, &path, &order).await.expect(200)["routed"], true);
     }
 
+    /// Closes the connections with this name; answers how many.
+    pub(crate) async fn disconnect(&self, role: &str) -> usize {
+        let path = format!("api/vhosts/{}/connections", self.name);
+        let all = manage(Method::GET, &path, &Value::Null).await.expect(200);
+        let of_role = all
+            .as_array()
+            .expect("a list of connections")
+            .iter()
+            .filter(|one| one["user_provided_name"] == role);
+        let mut closed = 0;
+        for connection in of_role {
+            let name = connection["name"].as_str().expect("a name").replace(' ', "%20").replace('>', "%3E");
+            let answer = manage(Method::DELETE, &format!("api/connections/{name}"), &Value::Null).await;
+            closed += usize::from(answer.status == 204);
+        }
+        closed
+    }
+
     /// Lays a policy over the queues with this name, until it is lifted.
     pub(crate) async fn policy(&self, queue: &str, definition: &Value) {
         let path = format!("api/policies/{}/{queue}", self.name);

@@ -4,6 +4,7 @@ use domain::{Outcome, Reason, TenantId};
 use mailjet::{Outgoing, SendAnswer};
 use tokio::time::Instant;
 
+use super::news::News;
 use super::record::Settled;
 use super::{Job, Sender};
 
@@ -42,6 +43,7 @@ impl Sender {
     async fn once(&self, jobs: &[Job]) -> Option<SendAnswer> {
         let first = jobs.first()?;
         let deadline = jobs.iter().map(|job| job.deadline).min()?;
+        let _turn = self.liveness.turn("calls");
         let _permit = tokio::time::timeout_at(deadline.at(), self.calls.acquire()).await.ok()?.ok()?;
         let outgoing: Vec<Outgoing<'_>> = jobs
             .iter()
@@ -67,11 +69,17 @@ impl Sender {
         let trouble = trouble(answer);
         if let Some(reason) = trouble {
             metrics::counter!("raven_mailjet_trouble_total", "code" => reason.code.clone()).increment(1);
-            tracing::info!(
-                %tenant, messages, code = reason.code, words = reason.message, "a call failed; its account is held back",
-            );
         }
-        self.desk.note(tenant, begun, trouble.cloned());
+        let news = self.desk.note(tenant, begun, trouble.cloned());
+        // Where Mailjet itself is in trouble, all accounts are.
+        let Some(left_out) = (news != News::None).then(|| self.rations.accounts.take()).flatten() else {
+            return;
+        };
+        if let Some(Reason { code, message: words }) = trouble {
+            tracing::info!(%tenant, messages, code, words, left_out, "calls fail; their account is held back");
+        } else {
+            tracing::info!(%tenant, left_out, "calls go well again");
+        }
     }
 }
 

@@ -25,10 +25,12 @@ impl Sender {
             Outcome::Uncertain(_) => (Status::Sending, self.reconcile.next(0)),
         };
         // What befalls a call as a whole is told once, where the call is.
-        if let Outcome::Refused(reason) = &outcome {
+        if let Outcome::Refused(reason) = &outcome
+            && let Some(left_out) = self.rations.refusals.take()
+        {
             tracing::info!(
                 message = %job.id, tenant = %job.tenant, attempt = job.attempt, code = reason.code,
-                words = reason.message, "refused",
+                words = reason.message, left_out, "refused",
             );
         }
         Transition { id: job.id, tenant: job.tenant, attempt: job.attempt, outcome, to, wait, look_ups: 0 }

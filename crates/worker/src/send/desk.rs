@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::Job;
 use super::accounts::Account;
+use super::news::{News, Told};
 
 /// Calls of one account. Mailjet takes 500 in 10 s from one, and answers in a few hundred milliseconds.
 const PACE: PaceLimits = PaceLimits {
@@ -55,6 +56,7 @@ struct Entry {
     changed_at: Option<Timestamp>,
     /// What the account's last trouble was.
     trouble: Option<Reason>,
+    told: Told,
     /// In hand.
     messages: usize,
     recipients: usize,
@@ -71,6 +73,7 @@ impl Entry {
             pace: Pace::new(PACE),
             changed_at: None,
             trouble: None,
+            told: Told::default(),
             messages: 0,
             recipients: 0,
             bytes: 0,
@@ -226,20 +229,23 @@ impl Desk {
         (entry.pace.slots(now.into_std()), resumes_at, entry.coming > 0)
     }
 
-    /// Notes how a call that began at `begun` went: with trouble of the account, or well.
-    pub(super) fn note(&self, tenant: TenantId, begun: Instant, trouble: Option<Reason>) {
+    /// Notes how a call that began at `begun` went: with trouble of the account, or well. Answers what is news of that.
+    pub(super) fn note(&self, tenant: TenantId, begun: Instant, trouble: Option<Reason>) -> News {
+        let (now, is_trouble) = (Instant::now(), trouble.is_some());
         let mut inner = self.lock();
         let entry = inner.entry(tenant);
         match trouble {
             None => entry.pace.went_well(begun.into_std()),
             Some(reason) => {
-                entry.pace.met_trouble(begun.into_std(), Instant::now().into_std(), fastrand::f64());
+                entry.pace.met_trouble(begun.into_std(), now.into_std(), fastrand::f64());
                 entry.trouble = Some(reason);
             }
         }
         if !entry.pace.is_troubled() {
             entry.trouble = None;
         }
+        // The answer of a call that began before things changed is no news.
+        if entry.pace.is_troubled() == is_trouble { entry.told.news(is_trouble, now) } else { News::None }
     }
 
     /// Why an account is held back, if it is.

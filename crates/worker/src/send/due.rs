@@ -56,8 +56,10 @@ pub(crate) async fn run(sender: Arc<Sender>, shutdown: CancellationToken) {
                 shutdown.run_until_cancelled(waiting).await;
             }
             Err(fault) => {
-                if !fault.is_transient() {
-                    tracing::error!(fault = describe(&fault), "due messages could not be taken");
+                if !fault.is_transient()
+                    && let Some(left_out) = sender.rations.due.take()
+                {
+                    tracing::error!(fault = describe(&fault), left_out, "due messages could not be taken");
                 }
                 shutdown.run_until_cancelled(tokio::time::sleep(AFTER_FAILURE)).await;
             }
@@ -67,12 +69,14 @@ pub(crate) async fn run(sender: Arc<Sender>, shutdown: CancellationToken) {
 
 /// Takes one batch, and hands it over; answers how long to wait for the next, if there was nothing to take.
 async fn once(sender: &Arc<Sender>) -> Result<Option<Duration>, store::Error> {
+    let turn = sender.liveness.turn("due");
     let started = Instant::now();
     let waiting = waiting(&sender.store, Kind::Sends, TENANTS).await?;
     let due: Vec<&Waiting> = waiting.iter().filter(|next| next.wait.is_zero()).collect();
     let accounts = sender.accounts.of(due.iter().map(|next| next.tenant)).await?;
     let mut wanted = Vec::new();
     for next in due {
+        turn.renew();
         match accounts.get(&next.tenant) {
             Some(Ok(account)) => match sender.desk.room(next.tenant, account) {
                 0 => give_up_late(sender, next, sender.desk.trouble(next.tenant)).await?,
@@ -95,6 +99,7 @@ async fn once(sender: &Arc<Sender>) -> Result<Option<Duration>, store::Error> {
             (Wanted { tenant, most, account: account.digest }, account)
         })
         .collect();
+    drop(turn);
     let taken = take(sender, &wanted).await?;
     // If nothing was, others were faster.
     Ok((!taken).then_some(NO_ROOM))
@@ -116,6 +121,7 @@ async fn take(sender: &Arc<Sender>, wanted: &[(Wanted, Arc<Account>)]) -> Result
     let mut any = false;
     let mut open = vec![wanted];
     while let Some(part) = open.pop() {
+        let _turn = sender.liveness.turn("due");
         let deadline = sender.begin();
         let asked: Vec<Wanted> = part.iter().map(|(wanted, _)| *wanted).collect();
         let bytes = BYTES.min(sender.desk.bytes());
@@ -130,11 +136,14 @@ async fn take(sender: &Arc<Sender>, wanted: &[(Wanted, Arc<Account>)]) -> Result
             }
             Err(fault) if !fault.is_transient() && wanted.len() > 1 => {
                 let tenant = part.first().map(|(wanted, _)| wanted.tenant.to_string());
-                tracing::error!(
-                    fault = describe(&fault),
-                    tenant,
-                    "due messages of a tenant could not be taken"
-                );
+                if let Some(left_out) = sender.rations.due.take() {
+                    tracing::error!(
+                        fault = describe(&fault),
+                        tenant,
+                        left_out,
+                        "due messages of a tenant could not be taken"
+                    );
+                }
             }
             Err(fault) => return Err(fault),
         }

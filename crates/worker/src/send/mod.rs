@@ -16,6 +16,7 @@ mod desk;
 pub(crate) mod due;
 mod fill;
 mod line;
+mod news;
 pub(crate) mod questions;
 mod queue;
 mod reconcile;
@@ -28,6 +29,7 @@ use std::time::Duration;
 use domain::retry::{ReconcilePolicy, RetryPolicy};
 use domain::{Message, MessageId, QueuedMessage, Reason, TenantId};
 use jiff::Timestamp;
+use service::{Liveness, Ration};
 use store::Store;
 use store::messages::Unbegun;
 use tokio::sync::Semaphore;
@@ -113,6 +115,17 @@ impl Job {
     }
 }
 
+/// What would fill the log in trouble.
+#[derive(Default)]
+struct Rations {
+    /// Accounts that come into trouble, or out of it.
+    accounts: Ration,
+    /// Messages that Mailjet refuses.
+    refusals: Ration,
+    /// Due messages that cannot be taken.
+    due: Ration,
+}
+
 /// Everything that sending needs.
 pub(crate) struct Sender {
     store: Store,
@@ -124,6 +137,8 @@ pub(crate) struct Sender {
     reconcile: ReconcilePolicy,
     linger: Duration,
     calls: Semaphore,
+    liveness: Liveness,
+    rations: Rations,
     work: TaskTracker,
     shutdown: CancellationToken,
 }
@@ -132,18 +147,21 @@ impl Sender {
     pub(crate) fn new(
         settings: &Settings,
         store: Store,
+        liveness: Liveness,
         (work, shutdown): (&TaskTracker, &CancellationToken),
     ) -> Arc<Self> {
         Arc::new(Self {
             accounts: Accounts::new(store.clone(), settings.keyring.clone()),
             client: settings.mailjet.clone(),
             desk: Desk::new(),
-            recorder: Recorder::new(store.clone()),
+            recorder: Recorder::new(store.clone(), liveness.clone()),
             store,
             retry: settings.retry,
             reconcile: settings.reconcile,
             linger: settings.linger,
             calls: Semaphore::new(CALLS),
+            liveness,
+            rations: Rations::default(),
             work: work.clone(),
             shutdown: shutdown.clone(),
         })
@@ -151,6 +169,10 @@ impl Sender {
 
     pub(crate) fn store(&self) -> &Store {
         &self.store
+    }
+
+    pub(crate) fn liveness(&self) -> &Liveness {
+        &self.liveness
     }
 
     /// How long a claim holds: as long as a call under it may begin, a whole call, and a margin. So no other worker

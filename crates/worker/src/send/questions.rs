@@ -63,6 +63,7 @@ pub(crate) async fn run(sender: Arc<Sender>, shutdown: CancellationToken) {
 
 /// Begins what is due; answers how long to wait before looking again.
 async fn once(sender: &Arc<Sender>, busy: &Arc<Busy>) -> Result<Duration, store::Error> {
+    let _turn = sender.liveness.turn("questions");
     let started = Instant::now();
     let waiting = waiting(&sender.store, Kind::Questions, TENANTS).await?;
     let wait = pause(started, &waiting);
@@ -83,6 +84,7 @@ async fn once(sender: &Arc<Sender>, busy: &Arc<Busy>) -> Result<Duration, store:
             let at_work = AtWork::begin(busy, tenant);
             let sender = Arc::clone(sender);
             sender.work.clone().spawn(async move {
+                let _turn = sender.liveness.turn("questions");
                 ask_all(&sender, theirs, account, until).await;
                 drop(at_work);
             });

@@ -29,6 +29,7 @@ impl Handler for Intake {
     /// After the claim Postgres holds the message, whatever becomes of this process; so the verdict is `Done` as soon as
     /// that is committed, and a redelivery finds the claim and does nothing.
     async fn handle(&self, batch: &[Delivery]) -> Vec<Verdict> {
+        let _turn = self.sender.liveness.turn("sends");
         let mut verdicts = Vec::with_capacity(batch.len());
         let mut open = Vec::with_capacity(batch.len());
         for (place, delivery) in batch.iter().enumerate() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use domain::{MessageId, Outcome};
 use service::tasks::describe;
+use service::{Liveness, Ration};
 use store::Store;
 use store::messages::{Transition, Unbegun};
 use tokio::sync::Semaphore;
@@ -61,13 +62,21 @@ impl Settled {
 /// Writes what has ended, all that has by the time that a transaction is free.
 pub(super) struct Recorder {
     store: Store,
+    liveness: Liveness,
+    ration: Ration,
     open: Mutex<Vec<Settled>>,
     turns: Semaphore,
 }
 
 impl Recorder {
-    pub(super) fn new(store: Store) -> Self {
-        Self { store, open: Mutex::default(), turns: Semaphore::new(AT_ONCE) }
+    pub(super) fn new(store: Store, liveness: Liveness) -> Self {
+        Self {
+            store,
+            liveness,
+            ration: Ration::default(),
+            open: Mutex::default(),
+            turns: Semaphore::new(AT_ONCE),
+        }
     }
 
     /// Puts down what has ended; [`Self::write`] has to follow.
@@ -90,6 +99,7 @@ impl Recorder {
                     End::Unbegun(claim) => unbegun.push(claim.clone()),
                 }
             }
+            let _alive = self.liveness.turn("outcomes");
             self.bisect(&transitions).await;
             self.bisect(&unbegun).await;
         }
@@ -137,8 +147,15 @@ impl Recorder {
                     open.extend(<[_; 2]>::from(part.split_at(part.len() / 2)));
                 }
                 Err(fault) => {
-                    let fault = describe(&fault);
-                    tracing::error!(%fault, count = part.len(), "outcomes are not recorded; Mailjet will be asked");
+                    if let Some(left_out) = self.ration.take() {
+                        let (fault, count) = (describe(&fault), part.len());
+                        tracing::error!(
+                            fault,
+                            count,
+                            left_out,
+                            "outcomes are not recorded; Mailjet will be asked"
+                        );
+                    }
                 }
             }
         }

@@ -1,0 +1,165 @@
+//! One connection: where it lives, and how it ends.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use deadpool_postgres::Connect;
+use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
+use tokio_postgres::{Client, Config, Socket};
+
+use crate::doubt::Doubt;
+
+/// A connection on which nothing passes for this long is closed. Either nobody uses it, or somebody waits for an answer
+/// that will not come, since the server gives up any statement before: what stands between may go on acknowledging
+/// packets for a server that is gone, so that the system notices nothing.
+const SILENCE: Duration = Duration::from_secs(35);
+/// How long a connection is suspected of that before it is closed.
+const SUSPICION: Duration = Duration::from_secs(1);
+/// Connects on the runtime that prepared the store, whichever runtime asks: a connection that lived on the one thread
+/// of an HTTP worker would wait for that worker's requests, and die with it.
+pub(crate) struct On<T> {
+    runtime: Handle,
+    tls: T,
+    doubt: Arc<Doubt>,
+}
+
+impl<T> On<T> {
+    pub(crate) fn new(runtime: Handle, tls: T, doubt: Arc<Doubt>) -> Self {
+        Self { runtime, tls, doubt }
+    }
+}
+
+impl<T> Connect for On<T>
+where
+    T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
+    T::Stream: Send + Sync,
+    T::TlsConnect: Send + Sync,
+    <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+{
+    fn connect(
+        &self,
+        config: &Config,
+    ) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
+        let (config, tls, runtime) = (config.clone(), self.tls.clone(), self.runtime.clone());
+        let doubt = Arc::clone(&self.doubt);
+        let connecting = self.runtime.spawn(async move {
+            let began = Instant::now();
+            let (client, connection) = config.connect(tls).await?;
+            doubt.connected(began);
+            let task = runtime.spawn(async move {
+                match unless_dead(connection, &doubt).await {
+                    Some(Ok(())) => {}
+                    Some(Err(fault)) => tracing::debug!(%fault, "a database connection ended"),
+                    None => tracing::debug!("a database connection is closed for its silence"),
+                }
+            });
+            Ok((client, task))
+        });
+        Box::pin(async move {
+            match connecting.await {
+                Ok(connected) => connected,
+                // The runtime is ending. There is no error to make of that; the pool's time limit will end the wait.
+                Err(_) => std::future::pending().await,
+            }
+        })
+    }
+}
+
+/// Drives a connection to its end; answers nothing when it was dead.
+async fn unless_dead<T>(connection: impl Future<Output = T>, doubt: &Doubt) -> Option<T> {
+    // When something was written or read last.
+    let active = Mutex::new(Instant::now());
+    tokio::select! {
+        // First, since it has to see when the connection was active before this turn.
+        biased;
+        () = doubt.known_dead(|| *lock(&active)) => None,
+        ended = unless_silent(connection, &active, doubt) => ended,
+    }
+}
+
+fn lock(active: &Mutex<Instant>) -> MutexGuard<'_, Instant> {
+    active.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The same; answers nothing when that was for its silence.
+async fn unless_silent<T>(
+    connection: impl Future<Output = T>,
+    active: &Mutex<Instant>,
+    doubt: &Doubt,
+) -> Option<T> {
+    let (mut connection, mut silence) = (pin!(connection), pin!(tokio::time::sleep(SILENCE)));
+    let mut suspected = false;
+    poll_fn(|context| {
+        let is_late = silence.as_mut().poll(context).is_ready();
+        if let Poll::Ready(ended) = connection.as_mut().poll(context) {
+            return Poll::Ready(Some(ended));
+        }
+        let now = Instant::now();
+        if !is_late {
+            // Something was to be written or read; hardly anything else calls.
+            (*lock(active), suspected) = (now, false);
+            return Poll::Pending;
+        }
+        let mut until = *lock(active) + SILENCE;
+        if until <= now {
+            if suspected && !doubt.is_patient() {
+                return Poll::Ready(None);
+            }
+            // In a process that was stopped the answer may have come just now.
+            (suspected, until) = (true, now + SUSPICION);
+        }
+        silence.as_mut().reset(until);
+        // Asks to be called then.
+        if silence.as_mut().poll(context).is_ready() {
+            context.waker().wake_by_ref();
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_ends_for_its_silence_and_not_for_its_age() {
+        let doubt = Doubt::default();
+        let (something, mut passes) = mpsc::unbounded_channel();
+        let connection = async { while passes.recv().await.is_some() {} };
+        let traffic = async {
+            for _ in 0..10 {
+                tokio::time::sleep(SILENCE.mul_f64(0.9)).await;
+                something.send(()).unwrap();
+            }
+            Instant::now()
+        };
+        let (ended, last) = tokio::join!(unless_dead(connection, &doubt), traffic);
+        assert_eq!(ended, None);
+        let silent = last.elapsed();
+        assert!((SILENCE..SILENCE + 2 * SUSPICION).contains(&silent), "{silent:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_statements_may_take_long_silence_is_no_fault() {
+        let doubt = Doubt::default();
+        doubt.be_patient();
+        let connection = tokio::time::sleep(100 * SILENCE);
+        assert_eq!(unless_dead(connection, &doubt).await, Some(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_is_told() {
+        let doubt = Doubt::default();
+        assert_eq!(unless_dead(async { 7 }, &doubt).await, Some(7));
+    }
+}

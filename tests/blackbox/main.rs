@@ -34,6 +34,7 @@ mod openapi;
 mod operator;
 mod outage;
 mod outcomes;
+mod overload;
 mod payloads;
 mod problems;
 mod providers;

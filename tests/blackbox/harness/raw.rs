@@ -54,9 +54,8 @@ pub(crate) async fn trickles_until_cut(mut stream: TcpStream, piece: &[u8]) -> b
             return true;
         }
         // Also the pace of the trickle.
-        match timeout(PAUSE, stream.read(&mut buffer)).await {
-            Ok(Ok(0) | Err(_)) => return true,
-            Ok(Ok(_)) | Err(_) => {}
+        if let Ok(Ok(0) | Err(_)) = timeout(PAUSE, stream.read(&mut buffer)).await {
+            return true;
         }
     }
     false

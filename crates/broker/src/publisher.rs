@@ -4,8 +4,10 @@
 //! confirms. Both happen when the publish is first polled: that first poll is made here, one at a time for each channel.
 //! What follows is waiting, which any task may do, so no other task stands between a caller and its confirm.
 
+mod admission;
 mod flight;
 mod line;
+mod load;
 mod meters;
 mod put;
 
@@ -16,12 +18,14 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use lapin::Connection;
 use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::admission::{Admission, Admitted};
 use self::flight::{Flight, Flying, see_off};
 use self::line::{Line, Message};
 use self::meters::Meters;
@@ -32,7 +36,8 @@ use crate::{BrokerUrl, Queue, State};
 
 /// Publishes in flight on one channel. lapin's bookkeeping is linear in this number.
 const IN_FLIGHT: usize = 1024;
-/// Callers for each channel, of whom the others wait for room: sixteen batches of 500 messages at once, with two channels.
+/// Messages admitted for each channel at most, of which the others wait for room: sixteen batches of 500 at once, with two
+/// channels. How many it is depends on how fast the broker is.
 const ADMITTED: usize = 4096;
 /// How long a publish waits for the channels of a connection that has only just been made.
 const OPENING: Duration = Duration::from_secs(1);
@@ -93,8 +98,8 @@ type Lines = Option<Arc<[Line]>>;
 pub struct Publisher {
     lines: watch::Receiver<Lines>,
     next: Arc<AtomicUsize>,
-    /// Bounds callers, those who wait for room included.
-    admission: Arc<Semaphore>,
+    /// Bounds what is under way, from the caller to the confirm, by how long that takes.
+    admission: Admission,
     /// Bounds what is in flight, also for callers that have gone.
     room: Arc<Semaphore>,
     strays: mpsc::UnboundedSender<Flying>,
@@ -116,7 +121,7 @@ impl Publisher {
         let (strays, lost_sight_of) = mpsc::unbounded_channel();
         let channels = settings.channels.max(1);
         let room = Arc::new(Semaphore::new(IN_FLIGHT * channels));
-        let admission = Arc::new(Semaphore::new(ADMITTED * channels));
+        let admission = Admission::new(ADMITTED * channels, settings.timeout);
         let session = Session {
             channels,
             timeout: settings.timeout,
@@ -144,25 +149,51 @@ impl Publisher {
 
     /// Publishes, and waits for the confirm. Nothing is queued while the broker is away or blocked.
     pub async fn publish(&self, publication: Publication) -> Result<(), PublishError> {
-        let queue = publication.queue;
-        let started = tokio::time::Instant::now();
-        let result = self.attempt(publication).await;
-        self.meters.note(queue, &result, started.elapsed());
-        result
+        match self.admit(1, publication.body.len()) {
+            Ok(since) => self.attempt(publication, since).await,
+            Err(fault) => self.refuse(&publication, fault),
+        }
     }
 
-    async fn attempt(&self, publication: Publication) -> Answer {
-        match &*self.state.borrow() {
-            State::Up => {}
-            State::Blocked(_) => return Err(PublishError::Blocked),
-            State::Down(_) => return Err(PublishError::Down),
+    /// Publishes several, pipelined, and waits for all confirms. All of them are admitted together, or none.
+    pub async fn publish_all(&self, publications: Vec<Publication>) -> Vec<Result<(), PublishError>> {
+        let bytes = publications.iter().map(|publication| publication.body.len()).sum();
+        match self.admit(publications.len(), bytes) {
+            Ok(since) => join_all(publications.into_iter().map(|next| self.attempt(next, since))).await,
+            Err(fault) => publications.iter().map(|next| self.refuse(next, fault.clone())).collect(),
         }
-        let _admitted = self.admission.try_acquire().map_err(|_| PublishError::Busy)?;
+    }
+
+    fn admit(&self, count: usize, bytes: usize) -> Result<Instant, PublishError> {
+        match &*self.state.borrow() {
+            State::Up => self.admission.admit(count, bytes).ok_or(PublishError::Busy),
+            State::Blocked(_) => Err(PublishError::Blocked),
+            State::Down(_) => Err(PublishError::Down),
+        }
+    }
+
+    fn refuse(&self, publication: &Publication, fault: PublishError) -> Answer {
+        let answer = Err(fault);
+        self.meters.note(publication.queue, &answer, Duration::ZERO);
+        answer
+    }
+
+    /// Publishes what was admitted then. Its token is taken here and now, whether or not this is ever polled.
+    fn attempt(&self, publication: Publication, since: Instant) -> impl Future<Output = Answer> {
+        let (queue, admitted) = (publication.queue, self.admission.token(publication.body.len(), since));
+        async move {
+            let answer = self.in_time(publication, admitted).await;
+            self.meters.note(queue, &answer, since.elapsed());
+            answer
+        }
+    }
+
+    async fn in_time(&self, publication: Publication, admitted: Admitted) -> Answer {
         let mut state = self.state.clone();
         let blocked = state.wait_for(|state| matches!(state, State::Blocked(_)));
         tokio::select! {
             biased;
-            answer = self.send(publication) => answer,
+            answer = self.send(publication, admitted) => answer,
             () = tokio::time::sleep(self.timeout) => Err(PublishError::Unconfirmed),
             // A blocked connection writes nothing, so waiting on would only tie the caller up.
             Ok(_) = blocked => Err(PublishError::Unconfirmed),
@@ -170,11 +201,11 @@ impl Publisher {
     }
 
     /// Publishes as soon as there is room, and waits for as long as it takes.
-    async fn send(&self, publication: Publication) -> Answer {
+    async fn send(&self, publication: Publication, admitted: Admitted) -> Answer {
         let lines = self.lines().await.ok_or(PublishError::Down)?;
         let room = Arc::clone(&self.room).acquire_owned().await.map_err(|_| PublishError::Down)?;
         let line = &lines[self.next.fetch_add(1, Ordering::Relaxed) % lines.len()];
-        let mut message = Some(Message { publication, room });
+        let mut message = Some(Message { publication, room, admitted });
         let begun =
             poll_fn(|context| Poll::Ready(message.take().map(|message| line.begin(message, context))));
         let Some(flying) = begun.await else { return Err(PublishError::Down) };

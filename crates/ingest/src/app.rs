@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_web::body::MessageBody;
+use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::web::{Data, PathConfig, ServiceConfig, get, post};
@@ -20,6 +20,7 @@ use crate::limits::{self, Limits};
 use crate::metering::Meter;
 use crate::problem::{Code, Problem};
 use crate::resource::at;
+use crate::server::Patience;
 use crate::{docs, door, health, manage, metering, openapi, read};
 
 /// What handlers are given, each only what it asks for.
@@ -86,7 +87,15 @@ async fn around(
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let started = Instant::now();
-    let mut response = next.call(request).await?;
+    let patience = request.conn_data::<Patience>().cloned();
+    if let Some(patience) = &patience {
+        patience.work();
+    }
+    let answer = next.call(request).await;
+    if let Some(patience) = patience {
+        patience.answered(answer.as_ref().map_or(BodySize::None, |answer| answer.response().body().size()));
+    }
+    let mut response = answer?;
     limits::tell(&mut response);
     metering::count(&response, started.elapsed());
     Ok(response)

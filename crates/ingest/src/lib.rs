@@ -24,13 +24,11 @@ mod read;
 mod recent;
 mod refusals;
 mod resource;
+mod server;
 pub mod settings;
 
-use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Duration;
 
-use actix_web::HttpServer;
 use anyhow::Context as _;
 use broker::{Publisher, PublisherSettings};
 use provisioning::Provisioner;
@@ -47,9 +45,6 @@ use crate::door::{Outlet, Replays};
 use crate::limits::Limits;
 use crate::settings::Settings;
 
-/// Connections that one worker thread of the HTTP server holds open.
-const CONNECTIONS: usize = 20_000;
-
 /// Connections to Postgres over which changes are followed, beside those of requests. There is one question at a time.
 const FOLLOWING: usize = 1;
 
@@ -57,7 +52,7 @@ const FOLLOWING: usize = 1;
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
     #[cfg(feature = "sabotage")]
     broker::sabotage::check()?;
-    let listener = TcpListener::bind(settings.listen)
+    let listener = server::listen(settings.listen)
         .with_context(|| format!("RAVEN_LISTEN: cannot listen on {}", settings.listen))?;
     let address = listener.local_addr()?;
     let liveness = Liveness::start(shutdown.clone())?;
@@ -100,7 +95,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         public_url: settings.public_url.unwrap_or_else(|| format!("http://{address}")).into(),
     };
     tracing::info!(%address, "listening");
-    let served = serve(listener, parts, settings.shutdown_grace, &shutdown).await;
+    let app = move || app::build(parts.clone());
+    let served = server::serve(listener, app, settings.shutdown_grace, &shutdown).await;
     // Only now, when no request is left that could need it.
     background.cancel();
     tracker.close();
@@ -110,32 +106,4 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     store.close();
     following.close();
     served.context("the HTTP server failed")
-}
-
-/// Serves until `shutdown`, and answers what has begun by then.
-async fn serve(
-    listener: TcpListener,
-    parts: Parts,
-    grace: Duration,
-    shutdown: &CancellationToken,
-) -> std::io::Result<()> {
-    let server = HttpServer::new(move || app::build(parts.clone()))
-        .max_connections(CONNECTIONS)
-        .shutdown_timeout(grace.as_secs())
-        .disable_signals()
-        .listen(listener)?
-        .run();
-    let handle = server.handle();
-    let stop = async {
-        shutdown.cancelled().await;
-        handle.stop(true).await;
-    };
-    let serve = async {
-        let served = server.await;
-        // Should the server end by itself, everything ends.
-        shutdown.cancel();
-        served
-    };
-    let (served, ()) = tokio::join!(serve, stop);
-    served
 }

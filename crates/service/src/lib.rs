@@ -7,6 +7,7 @@
 //! This crate must never know what Raven is for.
 
 pub mod core_dumps;
+pub mod descriptors;
 pub mod health;
 pub mod liveness;
 pub mod ops;

@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::core_dumps::{self, CORE_DUMPS};
+use crate::descriptors;
 use crate::settings::{Environment, Invalid, Variable, help};
 use crate::telemetry::{self, LOG, LOG_FORMAT};
 
@@ -62,6 +63,7 @@ impl Program {
             Err(invalid) => return self.misconfigured(&invalid.to_string()),
         };
         install_tls();
+        descriptors::raise();
         let whole = AssertUnwindSafe(|| self.on_runtime(settings, run));
         std::panic::catch_unwind(whole).unwrap_or(ExitCode::from(PANICKED))
     }

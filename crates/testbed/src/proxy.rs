@@ -38,6 +38,8 @@ enum Mode {
     Swallow,
     /// Bytes pass, but where a commit has an answer the connection is reset instead.
     LoseCommits,
+    /// So many bytes a second pass, on each connection in each direction.
+    Throttle(u32),
 }
 
 /// How an order to commit a transaction looks on its way to Postgres.
@@ -86,6 +88,11 @@ impl Proxy {
     /// Lets everything pass a little later, now more and now less, as a server that has much to do.
     pub fn dawdle(&self) {
         self.mode.send_replace(Mode::Dawdle);
+    }
+
+    /// Lets so many bytes a second pass on each connection, in each direction, as a server that cannot keep up.
+    pub fn throttle(&self, bytes_a_second: u32) {
+        self.mode.send_replace(Mode::Throttle(bytes_a_second.max(1)));
     }
 
     /// Lets Postgres commit and nobody hear of it: a transaction is committed, and its connection reset.
@@ -176,12 +183,20 @@ async fn connect(client: TcpStream, server: u16, (mut mode, mut stranded): Order
 }
 
 async fn forwarding(mode: &mut watch::Receiver<Mode>) -> io::Result<Mode> {
-    let passes = |mode: &Mode| matches!(mode, Mode::Forward | Mode::Dawdle | Mode::LoseCommits);
+    let passes = |mode: &Mode| !matches!(mode, Mode::Refuse | Mode::Swallow);
     let mode = *mode.wait_for(passes).await.map_err(io::Error::other)?;
     if mode == Mode::Dawdle {
         tokio::time::sleep(LONGEST_DELAY.mul_f64(fastrand::f64())).await;
     }
     Ok(mode)
+}
+
+/// How many bytes are taken at once: those of a twentieth of a second, so that a narrow way is even.
+fn at_once(mode: Mode, most: usize) -> usize {
+    match mode {
+        Mode::Throttle(rate) => usize::try_from(rate / 20).unwrap_or(most).clamp(1, most),
+        _ => most,
+    }
 }
 
 /// Copies one direction as long as its bytes may pass, and hands on its end.
@@ -193,8 +208,13 @@ async fn pump(
 ) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        let read = from.read(&mut buffer).await?;
+        let most = at_once(*mode.borrow(), buffer.len());
+        let read = from.read(&mut buffer[..most]).await?;
         let mode = forwarding(&mut mode).await?;
+        if let Mode::Throttle(rate) = mode {
+            let bytes = u32::try_from(read).unwrap_or(u32::MAX);
+            tokio::time::sleep(Duration::from_secs_f64(f64::from(bytes) / f64::from(rate))).await;
+        }
         if !may_pass(&buffer[..read], mode) {
             return Err(io::ErrorKind::ConnectionReset.into());
         }

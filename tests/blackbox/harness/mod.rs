@@ -7,6 +7,7 @@ pub(crate) mod http;
 pub(crate) mod leak;
 pub(crate) mod ledger;
 pub(crate) mod raven;
+pub(crate) mod raw;
 pub(crate) mod servers;
 pub(crate) mod sim;
 pub(crate) mod tenant;

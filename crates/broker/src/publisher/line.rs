@@ -8,6 +8,7 @@ use lapin::Channel;
 use lapin::types::{AMQPValue, FieldTable};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
+use super::admission::Admitted;
 use super::flight::Flying;
 use super::put::confirmed;
 use super::{Answer, Publication};
@@ -17,6 +18,7 @@ use crate::{PublishError, headers};
 pub(super) struct Message {
     pub(super) publication: Publication,
     pub(super) room: OwnedSemaphorePermit,
+    pub(super) admitted: Admitted,
 }
 
 pub(super) struct Line {
@@ -59,6 +61,9 @@ impl Line {
                 .with_content_type(content_type.into());
             let (answer, channel_is_good) = confirmed(&channel, queue, (properties, &body)).await;
             drop(message.room);
+            if matches!(answer, Ok(()) | Err(PublishError::Refused)) {
+                message.admitted.answered();
+            }
             if let Err(why) = channel_is_good {
                 distrusted.store(true, Ordering::Release);
                 let _ = faults.send(why);

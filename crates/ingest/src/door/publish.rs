@@ -4,7 +4,6 @@ use std::sync::{Mutex, PoisonError};
 
 use broker::{Publication, Publisher, Queue};
 use domain::{Message, MessageId, QueuedMessage, TenantId, limits};
-use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -43,7 +42,7 @@ impl Outlet {
         let publications: Vec<Publication> =
             messages.iter().map(|message| publication(message, queue)).collect::<Result<_, _>>()?;
         let several = publications.len() > 1;
-        let results = join_all(publications.into_iter().map(|next| self.publisher.publish(next))).await;
+        let results = self.publisher.publish_all(publications).await;
         match results.into_iter().collect::<Result<(), _>>() {
             Err(_) if several => Err(Problem::new(
                 Code::QueueUnavailable,

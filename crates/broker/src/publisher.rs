@@ -9,6 +9,7 @@ mod line;
 mod meters;
 mod put;
 
+use std::borrow::Cow;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +19,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use lapin::Connection;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -55,9 +56,9 @@ pub struct Publication {
     /// Its id, for people and for correlation.
     pub message_id: String,
     /// Its media type.
-    pub content_type: &'static str,
+    pub content_type: Cow<'static, str>,
     /// What stands beside the body. Names must not begin with `x-`, which the broker interprets.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(Cow<'static, str>, String)>,
     /// The body.
     pub body: Bytes,
 }
@@ -150,26 +151,69 @@ impl Publisher {
         result
     }
 
-    async fn attempt(&self, publication: Publication) -> Answer {
+    /// Publishes, and answers once the message is on its way; what is answered waits for the confirm. Of a publisher with
+    /// one channel, messages reach a queue in the order of these calls, which those of [`Self::publish`] do not promise.
+    pub async fn begin(
+        &self,
+        publication: Publication,
+    ) -> Result<impl Future<Output = Result<(), PublishError>> + Send + use<>, PublishError> {
+        let (queue, started) = (publication.queue, tokio::time::Instant::now());
+        let (admitted, flight) = match self.begin_unmetered(publication).await {
+            Ok(begun) => begun,
+            Err(fault) => {
+                self.meters.note(queue, &Err(fault.clone()), started.elapsed());
+                return Err(fault);
+            }
+        };
+        let this = self.clone();
+        Ok(async move {
+            let answer = this.in_time(flight).await;
+            drop(admitted);
+            this.meters.note(queue, &answer, started.elapsed());
+            answer
+        })
+    }
+
+    async fn begin_unmetered(
+        &self,
+        publication: Publication,
+    ) -> Result<(OwnedSemaphorePermit, Flight), PublishError> {
+        self.takes_messages()?;
+        let admitted = Arc::clone(&self.admission).try_acquire_owned().map_err(|_| PublishError::Busy)?;
+        // What waits for room has not been written.
+        let taking_off = tokio::time::timeout(self.timeout, self.take_off(publication));
+        Ok((admitted, taking_off.await.map_err(|_| PublishError::Busy)??))
+    }
+
+    fn takes_messages(&self) -> Answer {
         match &*self.state.borrow() {
-            State::Up => {}
-            State::Blocked(_) => return Err(PublishError::Blocked),
-            State::Down(_) => return Err(PublishError::Down),
+            State::Up => Ok(()),
+            State::Blocked(_) => Err(PublishError::Blocked),
+            State::Down(_) => Err(PublishError::Down),
         }
+    }
+
+    async fn attempt(&self, publication: Publication) -> Answer {
+        self.takes_messages()?;
         let _admitted = self.admission.try_acquire().map_err(|_| PublishError::Busy)?;
+        self.in_time(async { self.take_off(publication).await?.await }).await
+    }
+
+    /// What a publish is answered, unless that takes too long.
+    async fn in_time(&self, publish: impl Future<Output = Answer>) -> Answer {
         let mut state = self.state.clone();
         let blocked = state.wait_for(|state| matches!(state, State::Blocked(_)));
         tokio::select! {
             biased;
-            answer = self.send(publication) => answer,
+            answer = publish => answer,
             () = tokio::time::sleep(self.timeout) => Err(PublishError::Unconfirmed),
             // A blocked connection writes nothing, so waiting on would only tie the caller up.
             Ok(_) = blocked => Err(PublishError::Unconfirmed),
         }
     }
 
-    /// Publishes as soon as there is room, and waits for as long as it takes.
-    async fn send(&self, publication: Publication) -> Answer {
+    /// Publishes as soon as there is room; the flight is over when the broker has answered.
+    async fn take_off(&self, publication: Publication) -> Result<Flight, PublishError> {
         let lines = self.lines().await.ok_or(PublishError::Down)?;
         let room = Arc::clone(&self.room).acquire_owned().await.map_err(|_| PublishError::Down)?;
         let line = &lines[self.next.fetch_add(1, Ordering::Relaxed) % lines.len()];
@@ -177,7 +221,7 @@ impl Publisher {
         let begun =
             poll_fn(|context| Poll::Ready(message.take().map(|message| line.begin(message, context))));
         let Some(flying) = begun.await else { return Err(PublishError::Down) };
-        Flight::new(flying, self.strays.clone()).await
+        Ok(Flight::new(flying, self.strays.clone()))
     }
 
     async fn lines(&self) -> Lines {

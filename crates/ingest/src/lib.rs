@@ -1,7 +1,7 @@
 //! `raven-ingest`: takes sends and webhooks onto the queue, and serves the management API beside that.
 //!
 //! Guarantees of the door (`door`): 200 is answered only after RabbitMQ confirmed a persistent, routed message on a
-//! quorum queue; anything else is an error that says whether to try again. An accepted send or webhook never waits for
+//! quorum queue, or, where that is turned on, is on this machine's disk (`spool`); anything else is an error that says whether to try again. An accepted send or webhook never waits for
 //! Postgres: keys, tenants and tokens come from a cache (`directory`) that goes on serving while Postgres is away.
 //!
 //! This crate must never call Mailjet on the way to a 200.
@@ -25,6 +25,7 @@ mod recent;
 mod refusals;
 mod resource;
 pub mod settings;
+mod spool;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -45,7 +46,8 @@ use crate::app::Parts;
 use crate::directory::Directory;
 use crate::door::{Outlet, Replays};
 use crate::limits::Limits;
-use crate::settings::Settings;
+use crate::settings::{SPOOL_DIR, Settings};
+use crate::spool::{Drain, Spool};
 
 /// Connections that one worker thread of the HTTP server holds open.
 const CONNECTIONS: usize = 20_000;
@@ -65,16 +67,21 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     let keys = sealed::guard(&store, &keyring, &tracker, background.clone())
         .await
         .map_err(|lacking| ENCRYPTION_KEYS.invalid(lacking.to_string()))?;
-    let publisher = Publisher::start(
-        settings.broker.clone(),
-        PublisherSettings {
-            name: "raven-ingest publisher".to_owned(),
-            channels: settings.publish_channels,
-            timeout: settings.publish_timeout,
-        },
-        &tracker,
-        background.clone(),
-    );
+    let publishing = |name: &str, channels| {
+        let name = format!("raven-ingest {name}");
+        let publisher = PublisherSettings { name, channels, timeout: settings.publish_timeout };
+        Publisher::start(settings.broker.clone(), publisher, &tracker, background.clone())
+    };
+    let publisher = publishing("publisher", settings.publish_channels);
+    let spool = match settings.spool {
+        None => None,
+        Some(spool) => {
+            let spool = Spool::open(spool).await.map_err(|fault| SPOOL_DIR.invalid(fault.to_string()))?;
+            let drain = Drain::new(spool.clone(), publishing("spool", 1), background.clone());
+            tracker.spawn(keep_running("spool", move || drain.clone().run()));
+            Some(spool)
+        }
+    };
     let following = Store::new(settings.database, FOLLOWING).context("DATABASE_URL")?;
     let directory = Directory::new(store.clone(), following.clone());
     let (fresh, stop) = (directory.clone(), background.clone());
@@ -83,13 +90,18 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     let metrics = telemetry::start_metrics();
     tracker.spawn(telemetry::keep_up(metrics.clone(), background.clone()));
     let parts = Parts {
-        ops: health::ops(publisher.state(), (database.clone(), keys), shutdown.clone(), metrics),
+        ops: health::ops(
+            publisher.state(),
+            spool.as_ref().map(Spool::status),
+            (database.clone(), keys),
+            shutdown.clone(),
+            metrics,
+        ),
         replays: Arc::new(Replays::new(store.clone(), database)),
         directory,
         limits: Arc::new(Limits::new(settings.limits)),
         budget: Arc::new(body::Budget::new()),
-        outlet: Arc::new(Outlet::new(publisher.clone())),
-        publisher,
+        outlet: Arc::new(Outlet::new(publisher, spool)),
         store: store.clone(),
         provisioner: Provisioner::new(store.clone(), Arc::clone(&keyring), settings.mailjet),
         keyring,

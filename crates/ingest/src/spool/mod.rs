@@ -146,3 +146,6 @@ impl Spool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

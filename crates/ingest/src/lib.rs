@@ -67,27 +67,26 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     let keys = sealed::guard(&store, &keyring, &tracker, background.clone())
         .await
         .map_err(|lacking| ENCRYPTION_KEYS.invalid(lacking.to_string()))?;
+    let metrics = telemetry::start_metrics();
+    let spool = match settings.spool {
+        Some(spool) => Some(Spool::open(spool).await.map_err(|fault| SPOOL_DIR.invalid(fault.to_string()))?),
+        None => None,
+    };
     let publishing = |name: &str, channels| {
         let name = format!("raven-ingest {name}");
         let publisher = PublisherSettings { name, channels, timeout: settings.publish_timeout };
         Publisher::start(settings.broker.clone(), publisher, &tracker, background.clone())
     };
     let publisher = publishing("publisher", settings.publish_channels);
-    let spool = match settings.spool {
-        None => None,
-        Some(spool) => {
-            let spool = Spool::open(spool).await.map_err(|fault| SPOOL_DIR.invalid(fault.to_string()))?;
-            let drain = Drain::new(spool.clone(), publishing("spool", 1), background.clone());
-            tracker.spawn(keep_running("spool", move || drain.clone().run()));
-            Some(spool)
-        }
-    };
+    if let Some(spool) = spool.clone() {
+        let drain = Drain::new(spool, publishing("spool", 1), background.clone());
+        tracker.spawn(keep_running("spool", move || drain.clone().run()));
+    }
     let following = Store::new(settings.database, FOLLOWING).context("DATABASE_URL")?;
     let directory = Directory::new(store.clone(), following.clone());
     let (fresh, stop) = (directory.clone(), background.clone());
     tracker.spawn(keep_running("directory", move || fresh.clone().keep_fresh(stop.clone())));
     let database = store::watch(store.clone(), &tracker, background.clone());
-    let metrics = telemetry::start_metrics();
     tracker.spawn(telemetry::keep_up(metrics.clone(), background.clone()));
     let parts = Parts {
         ops: health::ops(

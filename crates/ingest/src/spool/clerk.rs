@@ -62,7 +62,9 @@ where
             }
         };
         let totals = log.totals();
-        let (status, seen) = watch::channel(Status::of(totals, limit, None));
+        let first = Status::of(totals, limit, None);
+        first.tell_size();
+        let (status, seen) = watch::channel(first);
         if totals.messages > 0 {
             tracing::info!(
                 messages = totals.messages,

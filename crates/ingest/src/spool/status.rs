@@ -51,11 +51,7 @@ impl Status {
     pub(super) fn tell(&self, before: &Self, (added, removed): (u64, u64)) {
         counter!("raven_spool_accepted_total").increment(added);
         counter!("raven_spool_drained_total").increment(removed);
-        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, exact up to 2^53")]
-        {
-            gauge!("raven_spool_messages").set(self.messages as f64);
-            gauge!("raven_spool_bytes").set(self.bytes as f64);
-        }
+        self.tell_size();
         match (before.messages, self.messages) {
             (0, 1..) => tracing::warn!("spool: RabbitMQ takes nothing; what is accepted waits on disk"),
             (1.., 0) => tracing::info!("spool: everything that waited on disk is in the queue"),
@@ -68,6 +64,13 @@ impl Status {
                 None => tracing::info!("spool: there is room again"),
             }
         }
+    }
+
+    /// Tells how much waits.
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, exact up to 2^53")]
+    pub(super) fn tell_size(&self) {
+        gauge!("raven_spool_messages").set(self.messages as f64);
+        gauge!("raven_spool_bytes").set(self.bytes as f64);
     }
 
     /// Tells the age of the oldest entry, which grows while nothing else changes.

@@ -35,14 +35,14 @@ pub(crate) fn document() -> Document {
 /// With a spool the broker's absence is told and no more, as long as there is room for what is accepted meanwhile.
 pub(crate) fn ops(
     broker: watch::Receiver<State>,
-    spool: Option<watch::Receiver<Status>>,
+    spool: Option<&watch::Receiver<Status>>,
     (database, keys): (watch::Receiver<Option<String>>, watch::Receiver<Option<String>>),
     shutdown: CancellationToken,
     metrics: PrometheusHandle,
 ) -> Ops {
     let mut checks = Vec::new();
-    if let Some(spool) = spool.clone() {
-        let (state, status) = (broker.clone(), spool.clone());
+    if let Some(spool) = spool {
+        let (state, status, spool) = (broker.clone(), spool.clone(), spool.clone());
         let shut = move || status.borrow().shut(state.borrow().is_up());
         let fault = move || spool.borrow().fault();
         checks.push(Check { name: "spool", required: true, fault: Arc::new(shut) });

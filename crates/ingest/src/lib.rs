@@ -35,6 +35,7 @@ use actix_web::HttpServer;
 use anyhow::Context as _;
 use broker::{Publisher, PublisherSettings};
 use provisioning::Provisioner;
+use service::Invalid;
 use service::shared::ENCRYPTION_KEYS;
 use service::tasks::keep_running;
 use service::telemetry;
@@ -47,7 +48,7 @@ use crate::directory::Directory;
 use crate::door::{Outlet, Replays};
 use crate::limits::Limits;
 use crate::settings::{SPOOL_DIR, Settings};
-use crate::spool::{Drain, Spool};
+use crate::spool::{Drain, Spool, SpoolSettings};
 
 /// Connections that one worker thread of the HTTP server holds open.
 const CONNECTIONS: usize = 20_000;
@@ -68,10 +69,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         .await
         .map_err(|lacking| ENCRYPTION_KEYS.invalid(lacking.to_string()))?;
     let metrics = telemetry::start_metrics();
-    let spool = match settings.spool {
-        Some(spool) => Some(Spool::open(spool).await.map_err(|fault| SPOOL_DIR.invalid(fault.to_string()))?),
-        None => None,
-    };
+    let spool = open(settings.spool).await?;
     let publishing = |name: &str, channels| {
         let name = format!("raven-ingest {name}");
         let publisher = PublisherSettings { name, channels, timeout: settings.publish_timeout };
@@ -91,7 +89,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     let parts = Parts {
         ops: health::ops(
             publisher.state(),
-            spool.as_ref().map(Spool::status),
+            spool.as_ref().map(Spool::status).as_ref(),
             (database.clone(), keys),
             shutdown.clone(),
             metrics,
@@ -117,6 +115,12 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     store.close();
     following.close();
     served.context("the HTTP server failed")
+}
+
+/// The spool, where one is set; what is wrong with its directory is wrong with the setting.
+async fn open(settings: Option<SpoolSettings>) -> Result<Option<Spool>, Invalid> {
+    let Some(settings) = settings else { return Ok(None) };
+    Spool::open(settings).await.map(Some).map_err(|fault| SPOOL_DIR.invalid(fault.to_string()))
 }
 
 /// Serves until `shutdown`, and answers what has begun by then.

@@ -59,9 +59,10 @@ impl Status {
         }
         let kind = |status: &Self| status.trouble.as_ref().map(std::mem::discriminant);
         if kind(before) != kind(self) {
-            match self.fault() {
-                Some(fault) => tracing::error!("spool: {fault}"),
-                None => tracing::info!("spool: there is room again"),
+            if let Some(fault) = self.fault() {
+                tracing::error!("spool: {fault}");
+            } else {
+                tracing::info!("spool: it can be written again");
             }
         }
     }

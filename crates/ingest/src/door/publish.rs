@@ -79,7 +79,7 @@ impl Outlet {
     /// What the broker did not confirm may be in the queue all the same, and gets there a second time out of the spool.
     /// That does no harm: a worker claims a message id once, and an event counts once by its fingerprint.
     async fn either_way(&self, spool: &Spool, publications: Vec<Publication>) -> Result<(), PublishError> {
-        if spool.has_backlog() {
+        if spool.goes_first() {
             return Ok(spool.append(publications).await?);
         }
         let results = join_all(publications.iter().cloned().map(|next| self.publisher.publish(next))).await;

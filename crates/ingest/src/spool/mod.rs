@@ -6,7 +6,8 @@
 //!   publishes everything that was accepted. What was published and not yet deleted is published again, which does no
 //!   harm: a worker claims a message id once, and an event counts once by its fingerprint.
 //! * Entries are published in the order in which they came. While any wait, what is new goes behind them, so that the
-//!   mail of one caller keeps its order. Only what RabbitMQ refuses alone, for a reason of its own, is overtaken.
+//!   mail of one caller keeps its order. Only what RabbitMQ refuses alone, for a reason of its own, is overtaken, and what
+//!   waits on a disk that fails: nothing can be written behind that.
 //! * It is bounded, on disk and in memory: when it is full, or the disk fails, callers are told to try again.
 //!
 //! One thread, the clerk, does everything that touches the disk, and has as many requests share a write as came while
@@ -103,9 +104,9 @@ impl Spool {
         Ok(Self { orders, status })
     }
 
-    /// Whether anything waits here. What comes then goes behind it.
-    pub(crate) fn has_backlog(&self) -> bool {
-        self.status.borrow().messages > 0
+    /// Whether anything waits here that what comes now is to go behind.
+    pub(crate) fn goes_first(&self) -> bool {
+        self.status.borrow().goes_first()
     }
 
     /// How it is.

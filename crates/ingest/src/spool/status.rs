@@ -31,9 +31,14 @@ impl Status {
         Self { messages, bytes, limit, oldest, trouble }
     }
 
-    /// Why nothing is accepted at present, if so: the spool takes nothing, and RabbitMQ is away or has to wait behind it.
+    /// Whether what waits is to be published before what comes now. On a disk that fails it cannot be.
+    pub(super) fn goes_first(&self) -> bool {
+        self.messages > 0 && !matches!(self.trouble, Some(Trouble::Broken(_)))
+    }
+
+    /// Why nothing is accepted at present, if so: the spool takes nothing, and RabbitMQ is away or has to wait for it.
     pub(crate) fn shut(&self, broker_is_up: bool) -> Option<String> {
-        self.fault().filter(|_| !broker_is_up || self.messages > 0)
+        self.fault().filter(|_| !broker_is_up || self.goes_first())
     }
 
     /// Why the spool takes nothing at present, if so.

@@ -193,11 +193,13 @@ async fn a_disk_that_fails_is_told_and_found_again() {
     assert_eq!(spool.append(vec![publication("3", 10)]).await, Err(Unspooled::Broken));
     let status = spool.status().borrow().clone();
     assert!(matches!(status.trouble, Some(Trouble::Broken(_))) && status.shut(false).is_some(), "{status:?}");
+    assert!(!spool.goes_first() && status.shut(true).is_none(), "the queue is good enough while it is there");
     assert_eq!(spool.read(0, 10).await, [], "nothing is read of what may be half written");
     fails.store(false, Ordering::Relaxed);
     while spool.append(vec![publication("4", 10)]).await.is_err() {
         tokio::task::yield_now().await;
     }
+    assert!(spool.goes_first());
     let ids = ids(&spool).await;
     assert_eq!((ids.first().map(String::as_str), ids.last().map(String::as_str)), (Some("1"), Some("4")));
     assert_eq!(spool.status().borrow().trouble, None);

@@ -50,6 +50,7 @@ mod secrets;
 mod sending;
 mod settings;
 mod shapes;
+mod spool;
 mod storm;
 mod strangers;
 mod suppression_files;

@@ -195,8 +195,8 @@ impl<H: Handler> Lane<H> {
         let copy = Publication {
             queue: Queue::DeadLetters,
             message_id: delivery.message_id.clone().unwrap_or_default(),
-            content_type: "application/octet-stream",
-            headers,
+            content_type: "application/octet-stream".into(),
+            headers: headers.into_iter().map(|(name, value)| (name.into(), value)).collect(),
             body: delivery.body.clone(),
         };
         let is_there = self.dead_letters.publish(copy).await.is_ok();

@@ -11,6 +11,7 @@ mod load;
 mod meters;
 mod put;
 
+use std::borrow::Cow;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -61,9 +62,9 @@ pub struct Publication {
     /// Its id, for people and for correlation.
     pub message_id: String,
     /// Its media type.
-    pub content_type: &'static str,
+    pub content_type: Cow<'static, str>,
     /// What stands beside the body. Names must not begin with `x-`, which the broker interprets.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(Cow<'static, str>, String)>,
     /// The body.
     pub body: Bytes,
 }
@@ -181,36 +182,69 @@ impl Publisher {
     /// Publishes what was admitted then. Its token is taken here and now, whether or not this is ever polled.
     fn attempt(&self, publication: Publication, since: Instant) -> impl Future<Output = Answer> {
         let (queue, admitted) = (publication.queue, self.admission.token(publication.body.len(), since));
+        let publish = async move {
+            let flight = self.take_off(publication, admitted).await?;
+            if sabotage::is(Sabotage::AnswerBeforeConfirm) { Ok(()) } else { flight.await }
+        };
         async move {
-            let answer = self.in_time(publication, admitted).await;
+            let answer = self.in_time(publish).await;
             self.meters.note(queue, &answer, since.elapsed());
             answer
         }
     }
 
-    async fn in_time(&self, publication: Publication, admitted: Admitted) -> Answer {
+    /// Publishes, and answers once the message is on its way; what is answered waits for the confirm. Of a publisher with
+    /// one channel, messages reach a queue in the order of these calls, which those of [`Self::publish`] do not promise.
+    pub async fn begin(
+        &self,
+        publication: Publication,
+    ) -> Result<impl Future<Output = Result<(), PublishError>> + Send + use<>, PublishError> {
+        let (queue, bytes) = (publication.queue, publication.body.len());
+        let begun = async {
+            let since = self.admit(1, bytes)?;
+            let taking_off = self.take_off(publication, self.admission.token(bytes, since));
+            // What waits for room has not been written.
+            let flight = tokio::time::timeout(self.timeout, taking_off).await;
+            Ok((since, flight.map_err(|_| PublishError::Busy)??))
+        };
+        let (since, flight) = match begun.await {
+            Ok(begun) => begun,
+            Err(fault) => {
+                self.meters.note(queue, &Err(PublishError::clone(&fault)), Duration::ZERO);
+                return Err(fault);
+            }
+        };
+        let this = self.clone();
+        Ok(async move {
+            let answer = this.in_time(flight).await;
+            this.meters.note(queue, &answer, since.elapsed());
+            answer
+        })
+    }
+
+    /// What a publish is answered, unless that takes too long.
+    async fn in_time(&self, publish: impl Future<Output = Answer>) -> Answer {
         let mut state = self.state.clone();
         let blocked = state.wait_for(|state| matches!(state, State::Blocked(_)));
         tokio::select! {
             biased;
-            answer = self.send(publication, admitted) => answer,
+            answer = publish => answer,
             () = tokio::time::sleep(self.timeout) => Err(PublishError::Unconfirmed),
             // A blocked connection writes nothing, so waiting on would only tie the caller up.
             Ok(_) = blocked => Err(PublishError::Unconfirmed),
         }
     }
 
-    /// Publishes as soon as there is room, and waits for as long as it takes.
-    async fn send(&self, publication: Publication, admitted: Admitted) -> Answer {
+    /// Publishes as soon as there is room; the flight is over when the broker has answered.
+    async fn take_off(&self, publication: Publication, admitted: Admitted) -> Result<Flight, PublishError> {
         let lines = self.lines().await.ok_or(PublishError::Down)?;
         let room = Arc::clone(&self.room).acquire_owned().await.map_err(|_| PublishError::Down)?;
         let line = &lines[self.next.fetch_add(1, Ordering::Relaxed) % lines.len()];
         let mut message = Some(Message { publication, room, admitted });
         let begun =
             poll_fn(|context| Poll::Ready(message.take().map(|message| line.begin(message, context))));
-        let Some(flying) = begun.await else { return Err(PublishError::Down) };
-        let flight = Flight::new(flying, self.strays.clone());
-        if sabotage::is(Sabotage::AnswerBeforeConfirm) { Ok(()) } else { flight.await }
+        let flying = begun.await.ok_or(PublishError::Down)?;
+        Ok(Flight::new(flying, self.strays.clone()))
     }
 
     async fn lines(&self) -> Lines {

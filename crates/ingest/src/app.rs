@@ -7,7 +7,6 @@ use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::web::{Data, PathConfig, ServiceConfig, get, post};
 use actix_web::{App, Error, middleware, web};
-use broker::Publisher;
 use provisioning::Provisioner;
 use service::ops::Ops;
 use store::{Keyring, Store};
@@ -30,7 +29,6 @@ pub(crate) struct Parts {
     pub(crate) directory: Directory,
     pub(crate) limits: Arc<Limits>,
     pub(crate) replays: Arc<Replays>,
-    pub(crate) publisher: Publisher,
     pub(crate) outlet: Arc<Outlet>,
     pub(crate) budget: Arc<Budget>,
     pub(crate) store: Store,
@@ -56,7 +54,6 @@ pub(crate) fn build(
         .app_data(Data::new(parts.ops))
         .app_data(Data::new(parts.directory))
         .app_data(Data::from(parts.replays))
-        .app_data(Data::new(parts.publisher))
         .app_data(Data::from(parts.outlet))
         .app_data(Data::from(parts.budget))
         .app_data(Data::new(parts.store))

@@ -1,7 +1,7 @@
 //! `raven-ingest`: takes sends and webhooks onto the queue, and serves the management API beside that.
 //!
 //! Guarantees of the door (`door`): 200 is answered only after RabbitMQ confirmed a persistent, routed message on a
-//! quorum queue; anything else is an error that says whether to try again. An accepted send or webhook never waits for
+//! quorum queue, or, where that is turned on, is on this machine's disk (`spool`); anything else is an error that says whether to try again. An accepted send or webhook never waits for
 //! Postgres: keys, tenants and tokens come from a cache (`directory`) that goes on serving while Postgres is away.
 //!
 //! This crate must never call Mailjet on the way to a 200.
@@ -26,12 +26,14 @@ mod refusals;
 mod resource;
 mod server;
 pub mod settings;
+mod spool;
 
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use broker::{Publisher, PublisherSettings};
 use provisioning::Provisioner;
+use service::Invalid;
 use service::shared::ENCRYPTION_KEYS;
 use service::tasks::keep_running;
 use service::{Liveness, telemetry};
@@ -43,7 +45,8 @@ use crate::app::Parts;
 use crate::directory::Directory;
 use crate::door::{Outlet, Replays};
 use crate::limits::Limits;
-use crate::settings::Settings;
+use crate::settings::{SPOOL_DIR, Settings};
+use crate::spool::{Drain, Spool, SpoolSettings};
 
 /// Connections to Postgres over which changes are followed, beside those of requests. There is one question at a time.
 const FOLLOWING: usize = 1;
@@ -63,32 +66,33 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     let keys = sealed::guard(&store, &keyring, &tracker, background.clone())
         .await
         .map_err(|lacking| ENCRYPTION_KEYS.invalid(lacking.to_string()))?;
-    let publisher = Publisher::start(
-        settings.broker.clone(),
-        PublisherSettings {
-            name: "raven-ingest publisher".to_owned(),
-            channels: settings.publish_channels,
-            timeout: settings.publish_timeout,
-        },
-        &tracker,
-        background.clone(),
-    );
+    let metrics = telemetry::start_metrics();
+    let publishing = |name: &str, channels| {
+        let name = format!("raven-ingest {name}");
+        let publisher = PublisherSettings { name, channels, timeout: settings.publish_timeout };
+        Publisher::start(settings.broker.clone(), publisher, &tracker, background.clone())
+    };
+    let publisher = publishing("publisher", settings.publish_channels);
+    let spool = open(settings.spool, |spool| {
+        let drain = Drain::new(spool, publishing("spool", 1), background.clone());
+        tracker.spawn(keep_running("spool", move || drain.clone().run()));
+    });
+    let spool = spool.await?;
     let following = Store::new(settings.database, FOLLOWING).context("DATABASE_URL")?;
     let directory = Directory::new(store.clone(), following.clone());
     let (fresh, alive, stop) = (directory.clone(), liveness.clone(), background.clone());
     tracker.spawn(keep_running("directory", move || fresh.clone().keep_fresh(alive.clone(), stop.clone())));
     let database = store::watch(store.clone(), &tracker, background.clone());
-    let metrics = telemetry::start_metrics();
     tracker.spawn(telemetry::keep_up(metrics.clone(), background.clone()));
     tracker.spawn(liveness.clone().pulse(background.clone()));
+    let (broker, room) = (publisher.state(), spool.as_ref().map(Spool::status));
     let parts = Parts {
-        ops: health::ops(liveness, publisher.state(), (database.clone(), keys), shutdown.clone(), metrics),
+        ops: health::ops(liveness, (broker, room), (database.clone(), keys), shutdown.clone(), metrics),
         replays: Arc::new(Replays::new(store.clone(), database)),
         directory,
         limits: Arc::new(Limits::new(settings.limits)),
         budget: Arc::new(body::Budget::new()),
-        outlet: Arc::new(Outlet::new(publisher.clone())),
-        publisher,
+        outlet: Arc::new(Outlet::new(publisher, spool)),
         store: store.clone(),
         provisioner: Provisioner::new(store.clone(), Arc::clone(&keyring), settings.mailjet),
         keyring,
@@ -106,4 +110,12 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     store.close();
     following.close();
     served.context("the HTTP server failed")
+}
+
+/// The spool, where one is set, which is drained from now on. What is wrong with its directory is wrong with the setting.
+async fn open(settings: Option<SpoolSettings>, drain: impl FnOnce(Spool)) -> Result<Option<Spool>, Invalid> {
+    let Some(settings) = settings else { return Ok(None) };
+    let spool = Spool::open(settings).await.map_err(|fault| SPOOL_DIR.invalid(fault.to_string()))?;
+    drain(spool.clone());
+    Ok(Some(spool))
 }

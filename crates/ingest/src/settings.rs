@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use broker::BrokerUrl;
-use service::settings::{count, duration, listen, positive};
+use service::settings::{count, duration, listen, positive, size};
 use service::shared::{
     AMQP_URL, DATABASE_URL, ENCRYPTION_KEYS, MAILJET_TIMEOUT, MAILJET_URL, SHUTDOWN_GRACE,
 };
@@ -12,6 +12,7 @@ use service::{Environment, Invalid, Program, Variable};
 use store::{DatabaseUrl, Keyring};
 
 use crate::limits::settings::{self as limits, LimitSettings};
+use crate::spool::SpoolSettings;
 
 const LISTEN: Variable =
     Variable { name: "RAVEN_LISTEN", default: Some("127.0.0.1:8080"), meaning: "address to listen on" };
@@ -35,6 +36,16 @@ const PUBLISH_TIMEOUT: Variable = Variable {
     default: Some("5s"),
     meaning: "how long RabbitMQ's confirm may take before the answer is 503",
 };
+pub(crate) const SPOOL_DIR: Variable = Variable {
+    name: "RAVEN_SPOOL_DIR",
+    default: Some(""),
+    meaning: "directory of a log on disk that takes messages and webhooks on while RabbitMQ is away; off when empty",
+};
+const SPOOL_LIMIT: Variable = Variable {
+    name: "RAVEN_SPOOL_LIMIT",
+    default: Some("1GiB"),
+    meaning: "most bytes that wait in that log; with more the answer is 503",
+};
 
 /// The program.
 pub const PROGRAM: Program = Program {
@@ -51,6 +62,8 @@ pub const PROGRAM: Program = Program {
         &DATABASE_CONNECTIONS,
         &PUBLISH_CHANNELS,
         &PUBLISH_TIMEOUT,
+        &SPOOL_DIR,
+        &SPOOL_LIMIT,
         &limits::SENDS,
         &limits::KEY_SENDS,
         &limits::REQUESTS,
@@ -82,6 +95,8 @@ pub struct Settings {
     pub publish_channels: usize,
     /// How long a confirm may take.
     pub publish_timeout: Duration,
+    /// Where accepted messages go while RabbitMQ is away, if anywhere.
+    pub(crate) spool: Option<SpoolSettings>,
     /// How much of one caller is let through.
     pub(crate) limits: LimitSettings,
     /// How long the end may take.
@@ -111,10 +126,17 @@ impl Settings {
             database_connections: environment.read(&DATABASE_CONNECTIONS, count)?,
             publish_channels: environment.read(&PUBLISH_CHANNELS, count)?,
             publish_timeout: environment.read(&PUBLISH_TIMEOUT, duration)?,
+            spool: spool(environment)?,
             limits: LimitSettings::read(environment)?,
             shutdown_grace: environment.read(&SHUTDOWN_GRACE, duration)?,
         })
     }
+}
+
+/// The spool's settings; the limit is checked even where there is none.
+fn spool(environment: &Environment) -> Result<Option<SpoolSettings>, Invalid> {
+    let limit = environment.read(&SPOOL_LIMIT, size)?;
+    Ok(environment.optional(&SPOOL_DIR).map(|dir| SpoolSettings { dir: dir.into(), limit }))
 }
 
 #[cfg(test)]

@@ -135,6 +135,24 @@ pub fn count(text: &str) -> Result<usize, &'static str> {
     text.parse().ok().filter(|&number| number > 0).ok_or("is not a whole number from 1")
 }
 
+/// Reads a number of bytes such as `64MiB`, from 1.
+pub fn size(text: &str) -> Result<u64, &'static str> {
+    const WRONG: &str = "is not a size such as 64MiB or 1GiB";
+    let text = text.trim();
+    let digits = text.find(|char: char| !char.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.trim_start().to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "kib" => 10,
+        "mib" => 20,
+        "gib" => 30,
+        "tib" => 40,
+        _ => return Err(WRONG),
+    };
+    let number: u64 = number.parse().map_err(|_| WRONG)?;
+    number.checked_mul(1 << shift).filter(|&bytes| bytes > 0).ok_or(WRONG)
+}
+
 /// What `--help` prints of these settings.
 pub fn help(variables: &[&Variable]) -> String {
     let mut text = String::from("Settings (environment; NAME_FILE names a file that holds the value):\n");
@@ -175,6 +193,15 @@ mod tests {
         assert_eq!([hours("off"), hours("OFF")], [Ok(None), Ok(None)]);
         for wrong in ["", "0d", "-5d", "13 months", "1y", "30", "for ever", "99999999d"] {
             assert!(age(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_read() {
+        let read = ["4096", "64 MiB", "1GiB", "2kib", "3TiB"].map(|text| size(text).ok());
+        assert_eq!(read, [Some(4096), Some(64 << 20), Some(1 << 30), Some(2048), Some(3 << 40)]);
+        for wrong in ["", "0", "GiB", "1GB", "-1MiB", "1.5GiB", "99999999999TiB", "1 G"] {
+            assert!(size(wrong).is_err(), "{wrong}");
         }
     }
 

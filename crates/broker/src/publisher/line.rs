@@ -54,11 +54,11 @@ impl Line {
             let Publication { queue, message_id, content_type, headers, body } = message.publication;
             let mut table = FieldTable::default();
             for (name, value) in headers {
-                table.insert(name.into(), AMQPValue::LongString(value.into()));
+                table.insert(name.into_owned().into(), AMQPValue::LongString(value.into()));
             }
             let properties = headers::persistent(table)
                 .with_message_id(message_id.into())
-                .with_content_type(content_type.into());
+                .with_content_type(content_type.into_owned().into());
             let (answer, channel_is_good) = confirmed(&channel, queue, (properties, &body)).await;
             drop(message.room);
             if matches!(answer, Ok(()) | Err(PublishError::Refused)) {

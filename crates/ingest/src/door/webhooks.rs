@@ -9,7 +9,7 @@ use actix_web::web::{Data, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use broker::{Publication, Publisher, Queue};
+use broker::{Publication, Queue};
 use domain::TenantId;
 use domain::api_key::SecretHash;
 use jiff::Timestamp;
@@ -20,6 +20,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::{OpenApi, PartialSchema, ToSchema};
 use uuid::Uuid;
 
+use super::publish::Outlet;
 use crate::body;
 use crate::directory::{Directory, Tokens, Verdict};
 use crate::limits::{Limits, Sought, Strangers};
@@ -82,7 +83,7 @@ pub(super) async fn receive(
     payload: Payload,
     directory: Data<Directory>,
     limits: Data<Limits>,
-    publisher: Data<Publisher>,
+    outlet: Data<Outlet>,
 ) -> Result<HttpResponse, Problem> {
     let part = |name| request.match_info().get(name).unwrap_or_default();
     if part("provider") != MAILJET {
@@ -97,15 +98,15 @@ pub(super) async fn receive(
     if !is_webhook(&body) {
         return Err(Problem::new(Code::MalformedJson, "A webhook's body is a JSON object or array."));
     }
-    publisher
-        .publish(Publication {
+    outlet
+        .put(Publication {
             queue: Queue::Events,
             message_id: Uuid::now_v7().to_string(),
-            content_type: "application/json",
+            content_type: "application/json".into(),
             headers: vec![
-                ("raven-tenant", tenant.to_string()),
-                ("raven-provider", MAILJET.to_owned()),
-                ("raven-received-at", Timestamp::now().to_string()),
+                ("raven-tenant".into(), tenant.to_string()),
+                ("raven-provider".into(), MAILJET.to_owned()),
+                ("raven-received-at".into(), Timestamp::now().to_string()),
             ],
             body,
         })

@@ -1,0 +1,86 @@
+//! The file of the spool: who may open it, and what is said when it cannot be.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use redb::backends::FileBackend;
+use redb::{Builder, Database, DatabaseError, StorageError};
+
+/// Its name in the directory.
+const NAME: &str = "spool.redb";
+/// For its owner alone: it holds people's mail.
+const MODE: u32 = 0o600;
+/// Memory for pages of the file. Each is written once and read once, soon after, so that more would be of no use.
+const CACHE: usize = 16 * 1024 * 1024;
+
+/// Why the spool cannot be opened, as what is said of the setting.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CannotOpen {
+    #[error("names {}, which is no directory; make it, or mount its volume", .0.display())]
+    NoDirectory(PathBuf),
+    #[error("names {}, which another process uses; each process needs a directory of its own", .0.display())]
+    InUse(PathBuf),
+    #[error("names {}, which cannot be used: {fault}", .path.display())]
+    Unusable { path: PathBuf, fault: String },
+    #[error(
+        "names a directory whose {} is damaged: {fault}; move that file away to start without what it holds, and keep \
+         it: all of it was accepted, and has not been sent",
+        .path.display()
+    )]
+    Damaged { path: PathBuf, fault: String },
+}
+
+/// Where the file is.
+pub(super) struct File {
+    dir: PathBuf,
+}
+
+impl File {
+    pub(super) fn at(dir: &Path) -> Self {
+        Self { dir: dir.to_owned() }
+    }
+
+    /// Opens the file, or makes it. Every page is checked, since the store trusts what it reads later.
+    pub(super) fn open(&self) -> Result<Database, CannotOpen> {
+        if !self.dir.is_dir() {
+            return Err(CannotOpen::NoDirectory(self.dir.clone()));
+        }
+        let path = self.dir.join(NAME);
+        let unusable =
+            |fault: io::Error| CannotOpen::Unusable { path: path.clone(), fault: fault.to_string() };
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(MODE).open(&path);
+        let file = file.map_err(unusable)?;
+        // One that was copied here may be open to others.
+        file.set_permissions(Permissions::from_mode(MODE)).map_err(unusable)?;
+        let mut builder = Builder::new();
+        builder.set_cache_size(CACHE).set_check_integrity_on_open(true);
+        // The store may panic over a damaged file; its own words are in the log then.
+        let opened = catch_unwind(AssertUnwindSafe(|| builder.create_with_backend(FileBackend::new(file)?)));
+        let opened = opened.unwrap_or_else(|_| {
+            Err(DatabaseError::Storage(StorageError::Corrupted("it is not what was written".to_owned())))
+        });
+        let database = opened.map_err(|fault| self.told(&path, fault))?;
+        // The name of a new file is durable only when its directory is.
+        fs::File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(unusable)?;
+        Ok(database)
+    }
+
+    fn told(&self, path: &Path, fault: DatabaseError) -> CannotOpen {
+        let path = path.to_owned();
+        match fault {
+            DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+                CannotOpen::InUse(self.dir.clone())
+            }
+            DatabaseError::Storage(StorageError::Io(fault))
+                if !matches!(fault.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) =>
+            {
+                CannotOpen::Unusable { path, fault: fault.to_string() }
+            }
+            fault => CannotOpen::Damaged { path, fault: fault.to_string() },
+        }
+    }
+}

@@ -48,6 +48,7 @@ mod shapes;
 mod storm;
 mod strangers;
 mod suppression_files;
+mod tenant_walls;
 mod tidy;
 mod topology;
 mod uncertain;

@@ -54,6 +54,7 @@ mod spool;
 mod storm;
 mod strangers;
 mod suppression_files;
+mod tenant_walls;
 mod tidy;
 mod topology;
 mod uncertain;

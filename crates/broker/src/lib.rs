@@ -16,6 +16,8 @@ mod connection;
 pub mod consumer;
 pub mod dead_letters;
 mod delivery;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod headers;
 mod lane;
 mod publisher;

@@ -13,6 +13,8 @@ mod database;
 mod directory;
 mod docs;
 mod door;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod health;
 mod limits;
 mod manage;

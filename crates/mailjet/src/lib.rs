@@ -12,6 +12,8 @@ mod callbacks;
 mod client;
 mod domains;
 pub mod events;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod look_up;
 mod refusal;
 mod request;

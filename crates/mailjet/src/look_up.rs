@@ -37,8 +37,15 @@ pub(crate) fn read(status: StatusCode, body: &[u8], id: MessageId) -> LookUp {
         let words = "Mailjet's answer to the question what became of the message cannot be read.";
         return LookUp::Unavailable(Reason::new("answer_unreadable", words));
     };
+    // Rows were asked for by our id. One that does not say whose it is may well be ours, and to take it for a stranger's
+    // would send the message again.
+    let doubtful = page.data.iter().any(|row| !row.custom_id.is_string());
     let ours: Vec<Acceptance> =
         page.data.into_iter().filter(|row| row.is_of(id)).map(Row::acceptance).collect();
+    if ours.is_empty() && doubtful {
+        let words = "Mailjet's answer to the question what became of the message does not say which message it tells of.";
+        return LookUp::Unavailable(Reason::new("answer_unreadable", words));
+    }
     if ours.is_empty() { LookUp::NotHeard } else { LookUp::Found(ours) }
 }
 
@@ -76,6 +83,16 @@ mod tests {
         let LookUp::Found(rows) = read(StatusCode::OK, body.as_bytes(), ID) else { panic!("not found") };
         assert_eq!(rows[0].message_id, Some(1_152_921_505_370_435_001));
         assert_eq!(rows[0].email_key, "a@b.co");
+    }
+
+    #[test]
+    fn a_row_that_does_not_say_whose_it_is_proves_nothing_either_way() {
+        let read = |rows: &str| read(StatusCode::OK, format!(r#"{{"Data":[{rows}]}}"#).as_bytes(), ID);
+        for rows in [r#"{"ID":5}"#, r#"{"ID":5,"CustomID":null}"#, r#"{"CustomID":""},{"CustomID":7}"#] {
+            assert!(matches!(read(rows), LookUp::Unavailable(_)), "{rows}");
+        }
+        assert_eq!(read(r#"{"CustomID":""}"#), LookUp::NotHeard);
+        assert!(matches!(read(&format!(r#"{{"ID":5}},{{"CustomID":"{ID}"}}"#)), LookUp::Found(_)));
     }
 
     #[test]

@@ -38,7 +38,7 @@ struct Death {
 }
 
 impl Letter {
-    pub(super) fn new(properties: BasicProperties, body: Bytes) -> Self {
+    pub(crate) fn new(properties: BasicProperties, body: Bytes) -> Self {
         let deaths = deaths(&properties);
         let latest = deaths.first();
         let died_at = || {
@@ -76,7 +76,7 @@ impl Letter {
 
     /// What it had when it was first published. Headers that the broker understands stay out: some versions act on an
     /// `x-death`, `CC` or `BCC` that a client sends.
-    pub(super) fn original_properties(&self) -> BasicProperties {
+    pub(crate) fn original_properties(&self) -> BasicProperties {
         let mut table = FieldTable::default();
         for (name, value) in self.properties.headers().iter().flat_map(FieldTable::inner) {
             let ours = name.as_str().starts_with("raven-");

@@ -55,7 +55,7 @@ pub(crate) enum Request {
 }
 
 /// The key of a request, if it has one.
-pub(super) fn key(request: &HttpRequest) -> Result<Option<&str>, Problem> {
+pub(crate) fn key(request: &HttpRequest) -> Result<Option<&str>, Problem> {
     let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
     let printable = |text: &&str| text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     let text = value.to_str().ok().map(str::trim).filter(printable);

@@ -94,7 +94,8 @@ with input as (
     from fresh f join input i on i.id = f.id where f.status = $19::smallint
 )
 select f.id, f.tenant_id, f.status, p.left_out,
-       exists (select from delivery_events e where e.message_id is null and e.custom_id = f.id) as told_of
+       exists (select from delivery_events e where e.message_id is null and e.custom_id = f.id
+                 and e.tenant_id is not distinct from f.tenant_id) as told_of
 from fresh f
 join (
     select message_id, array_agg(email_key) filter (where suppressed) as left_out from people group by message_id

@@ -15,7 +15,7 @@ use crate::problem::Fault;
 use fields::{Fields, escape};
 
 /// Reads one message. `base` is the JSON pointer at which it stands in the body.
-pub(super) fn message(value: Value, base: &str, now: Timestamp) -> Result<Message, Vec<Fault>> {
+pub(crate) fn message(value: Value, base: &str, now: Timestamp) -> Result<Message, Vec<Fault>> {
     let mut fields = Fields::of(value, base)?;
     channel(&mut fields);
     let (to, cc, bcc) = addresses::recipients(&mut fields);

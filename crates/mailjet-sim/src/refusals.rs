@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{ledger::Acceptance, send::refusal::Refusal, util::lock};
 
-/// Refused messages that are kept.
+/// Refused messages that are kept: of those refused for themselves as many, and of those refused with their call.
 const MOST: usize = 100_000;
 
 /// A message that was refused, by itself or with its call.
@@ -39,28 +39,33 @@ impl Refused {
     }
 }
 
-/// The last refused messages.
+/// The last refused messages. Those that were refused with their call are many more, and must not drive the others out.
 #[derive(Debug, Default)]
-pub(crate) struct Refusals(Mutex<VecDeque<Refused>>);
+pub(crate) struct Refusals(Mutex<[VecDeque<Refused>; 2]>);
 
 impl Refusals {
     /// Keeps one more.
     pub(crate) fn note(&self, refused: Refused) {
-        let mut list = lock(&self.0);
+        let list = &mut lock(&self.0)[usize::from(refused.own)];
         if list.len() >= MOST {
             list.pop_front();
         }
         list.push_back(refused);
     }
 
-    /// Those with this `CustomID`, or all, oldest first.
-    pub(crate) fn of(&self, custom_id: Option<&str>) -> Vec<Refused> {
-        let list = lock(&self.0);
-        list.iter().filter(|one| custom_id.is_none_or(|id| id == one.custom_id)).cloned().collect()
+    /// Those with this `CustomID`, or all, oldest first; if so, only those that were refused for themselves.
+    pub(crate) fn of(&self, custom_id: Option<&str>, own: bool) -> Vec<Refused> {
+        let lists = lock(&self.0);
+        let lists = if own { &lists[1..] } else { &lists[..] };
+        let all = lists.iter().flatten();
+        let mut all: Vec<Refused> =
+            all.filter(|one| custom_id.is_none_or(|id| id == one.custom_id)).cloned().collect();
+        all.sort_by_key(|one| (one.at, one.call));
+        all
     }
 
     /// Forgets them.
     pub(crate) fn clear(&self) {
-        lock(&self.0).clear();
+        lock(&self.0).iter_mut().for_each(VecDeque::clear);
     }
 }

@@ -24,9 +24,10 @@ impl Answer {
         }
     }
 
-    /// Whether it should be tried again: no answer, or one that asks for that.
+    /// Whether it should be tried again: no answer, or one that asks for that. 408 is what a request gets that was held up on
+    /// its way (RFC 9110, section 15.5.9).
     pub(crate) fn is_for_now(&self) -> bool {
-        matches!(self, Self::Nothing | Self::Status(503, _))
+        matches!(self, Self::Nothing | Self::Status(408 | 503, _))
     }
 }
 

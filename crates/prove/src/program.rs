@@ -1,7 +1,9 @@
 //! A program of Raven between its proxies: it can be killed, paused and cut off, and comes back at the same address.
 
 use std::path::PathBuf;
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use reqwest::Url;
@@ -11,6 +13,9 @@ use testbed::proxy::Proxy;
 use tokio::sync::Mutex;
 
 use crate::client::{Answer, ask, http};
+
+/// How long a program may take to say how it is; one that is stopped never does.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// What a program does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +59,7 @@ pub(crate) struct Program {
     recipe: Recipe,
     process: Mutex<Process>,
     starts: AtomicU32,
+    ended: std::sync::Mutex<Option<String>>,
     url: Url,
 }
 
@@ -74,7 +80,8 @@ impl Program {
         let url = format!("http://127.0.0.1:{port}/").parse()?;
         let process =
             Process::start(&recipe.program, &format!("{name}.0"), &recipe.folder, &recipe.variables);
-        Ok(Self { name, role, links, recipe, process: Mutex::new(process), starts: AtomicU32::new(1), url })
+        let (process, starts, ended) = (Mutex::new(process), AtomicU32::new(1), std::sync::Mutex::default());
+        Ok(Self { name, role, links, recipe, process, starts, ended, url })
     }
 
     /// A port for one.
@@ -94,12 +101,16 @@ impl Program {
 
     /// Ends it as a crash would.
     pub(crate) async fn kill(&self) {
-        self.process.lock().await.kill();
+        let mut process = self.process.lock().await;
+        self.note_end(&mut process);
+        process.kill();
     }
 
     /// Asks it to end, and waits until it has, which must be in order.
     pub(crate) async fn terminate(&self) -> Result<()> {
-        let status = self.process.lock().await.terminate().await;
+        let mut process = self.process.lock().await;
+        self.note_end(&mut process);
+        let status = process.terminate().await;
         ensure!(status.success(), "{} did not end in order after SIGTERM: {status}", self.name);
         Ok(())
     }
@@ -122,11 +133,20 @@ impl Program {
         self.process.lock().await.resume();
     }
 
-    /// How it ended, if it did so by itself.
-    pub(crate) async fn has_ended(&self) -> Option<String> {
-        let mut process = self.process.lock().await;
-        let status = process.ended().filter(|_| !process.was_ended())?;
-        Some(format!("{} ended by itself: {status}", self.name))
+    /// How it ended, if it ever did so by itself. While it is being ended by us, that is not looked at.
+    pub(crate) fn has_ended(&self) -> Option<String> {
+        if let Ok(mut process) = self.process.try_lock() {
+            self.note_end(&mut process);
+        }
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Remembers that it ended by itself, before it is started anew.
+    fn note_end(&self, process: &mut Process) {
+        if let Some(status) = process.ended().filter(|_| !process.was_ended()) {
+            let what = format!("{} ended by itself: {status}", self.name);
+            *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
+        }
     }
 
     /// Whether it says that it can do its work.
@@ -140,7 +160,7 @@ impl Program {
     }
 
     async fn status(&self, path: &str) -> Option<u16> {
-        match ask(http().get(self.url.join(path).ok()?)).await {
+        match ask(http().get(self.url.join(path).ok()?).timeout(LOOK)).await {
             Answer::Status(status, _) => Some(status),
             Answer::Nothing => None,
         }

@@ -7,22 +7,26 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use fastrand::Rng;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::faults::{Kind, Struck, Tracks, Until, catalogue};
-use crate::load::{Followed, Load};
+use crate::load::Load;
 use crate::options::Options;
 use crate::progress;
-use crate::recovery::ready;
+use crate::recovery;
 use crate::site::Site;
-use crate::verdict::{Findings, Ledgers, Report, compare, compare_followed};
+use crate::verdict::{Ledgers, Report, compare, compare_followed};
 
 /// How long clients try on once everything is healed.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// How long nothing may get better before what is wrong counts as wrong.
 const NO_PROGRESS: Duration = Duration::from_secs(45);
+/// When the last of what clients had put off is due.
+const LATEST: Duration = Duration::from_secs(25);
 /// The pause between two comparisons.
 const PAUSE: Duration = Duration::from_secs(3);
+/// Looks after which the figures of queues are those of the present: a node gathers them every five seconds.
+const FIGURES: usize = 12;
 /// How often programs are looked at.
 const WATCH: Duration = Duration::from_millis(500);
 
@@ -55,16 +59,22 @@ pub(crate) async fn run(options: &Options) -> Result<bool> {
     let broken = begun.elapsed();
     eprintln!("  {} faults in {} s; everything is healed now", struck.record().total(), broken.as_secs());
 
+    let healed = Instant::now();
     load.site.heal().await?;
     for program in load.site.programs() {
-        ready(program).await?;
+        let back = recovery::measure(&load, load.site.tenants.len(), &[program], healed).await;
+        struck.record().healed.push(back);
     }
     clients.finish(&load, PATIENCE).await?;
-    let healed = Instant::now();
     quiet(&load).await;
-    let mut findings = settled(&load).await?;
+    // What was withdrawn must not go out at its time either.
+    sleep_until(healed + LATEST).await;
+    settled(&load).await?;
     // Only now it is certain that nothing more comes that readers could miss.
-    read_to_the_end(&load, &follower.finish().await?, &mut findings).await?;
+    let followed = follower.finish().await?;
+    let ledgers = Ledgers::read(&load.site).await.context("the ledgers cannot be read")?;
+    let mut findings = compare(&load.told.book(), &ledgers);
+    compare_followed(&ledgers, &followed, &mut findings);
     watching.shutdown().await;
     let attempts = load.site.servers.attempts().await?;
     let report = Report {
@@ -95,7 +105,7 @@ async fn watch(load: Arc<Load>, misdeeds: Misdeeds) {
     loop {
         sleep(WATCH).await;
         for program in load.site.programs() {
-            let ended = program.has_ended().await;
+            let ended = program.has_ended();
             let red =
                 (program.health().await == Some(503)).then(|| format!("{}: /healthz is 503", program.name));
             for what in ended.into_iter().chain(red) {
@@ -106,16 +116,18 @@ async fn watch(load: Arc<Load>, misdeeds: Misdeeds) {
     }
 }
 
-/// Waits until nothing waits in a queue or at the stand-in, as long as there is less and less.
+/// Waits until nothing waits in a queue or at the stand-in, as long as there is less and less. RabbitMQ's figures are some
+/// seconds old, so they are looked at once more.
 async fn quiet(load: &Load) {
-    let (mut least, mut since) = (u64::MAX, Instant::now());
+    let (mut least, mut since, mut calm) = (u64::MAX, Instant::now(), 0);
     while since.elapsed() < NO_PROGRESS {
         let queued =
             load.site.servers.queues().await.map(|queues| queues.iter().map(|(_, waiting)| waiting).sum());
         let pending =
             load.site.simulator.stats().await.map(|stats| stats["eventsPending"].as_u64().unwrap_or(0));
         let open = queued.unwrap_or(1_u64) + pending.unwrap_or(1);
-        if open == 0 {
+        calm = if open == 0 { calm + 1 } else { 0 };
+        if calm > FIGURES {
             return;
         }
         if open < least {
@@ -125,27 +137,21 @@ async fn quiet(load: &Load) {
     }
 }
 
-/// Compares until nothing is wrong, as long as less and less is.
-async fn settled(load: &Load) -> Result<Findings> {
-    let (mut least, mut since) = (usize::MAX, Instant::now());
-    loop {
+/// Waits until nothing is wrong, as long as less and less is. What is being read while it changes may look wrong.
+async fn settled(load: &Load) -> Result<()> {
+    let (mut least, mut waited) = (usize::MAX, Duration::ZERO);
+    while waited < NO_PROGRESS {
         let ledgers = Ledgers::read(&load.site).await.context("the ledgers cannot be read")?;
-        let findings = compare(&load.told.book(), &ledgers);
-        let total = findings.total();
-        if total == 0 || since.elapsed() > NO_PROGRESS {
-            return Ok(findings);
+        let total = compare(&load.told.book(), &ledgers).total();
+        if total == 0 {
+            break;
         }
         if total < least {
-            (least, since) = (total, Instant::now());
+            (least, waited) = (total, Duration::ZERO);
         }
         sleep(PAUSE).await;
+        waited += PAUSE;
     }
-}
-
-/// Compares what those who followed the histories met with what is there.
-async fn read_to_the_end(load: &Load, followed: &Followed, findings: &mut Findings) -> Result<()> {
-    let ledgers = Ledgers::read(&load.site).await.context("the ledgers cannot be read")?;
-    compare_followed(&ledgers, followed, findings);
     Ok(())
 }
 

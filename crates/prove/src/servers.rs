@@ -15,6 +15,8 @@ use crate::options::Options;
 
 /// The database and the virtual host of a run.
 const NAME: &str = "raven_prove";
+/// Those of sends, floods and events, each with one for large bodies, and those of dead letters and of what went nowhere.
+const QUEUES: usize = 8;
 /// A start, recovery included, on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(3);
 
@@ -92,14 +94,18 @@ impl Servers {
         Ok(client.query(COUNT, &[]).await?.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
-    /// How many messages wait, or are being worked at, in each queue.
+    /// How many messages wait, or are being worked at, in each queue. A queue without a figure has none yet, or no leader.
     pub(crate) async fn queues(&self) -> Result<Vec<(String, u64)>> {
         let list = self.manage(Method::GET, &format!("api/queues/{NAME}"), &Value::Null).await?;
         let rows = list.as_array().context("no list of queues")?;
         let row = |row: &Value| {
-            (row["name"].as_str().unwrap_or_default().to_owned(), row["messages"].as_u64().unwrap_or(0))
+            let name = row["name"].as_str().unwrap_or_default();
+            let waiting =
+                row["messages"].as_u64().with_context(|| format!("the queue {name} has no figure"))?;
+            Ok((name.to_owned(), waiting))
         };
-        Ok(rows.iter().map(row).collect())
+        ensure!(rows.len() >= QUEUES, "there are {} queues", rows.len());
+        rows.iter().map(row).collect()
     }
 
     async fn manage(&self, method: Method, path: &str, body: &Value) -> Result<Value> {

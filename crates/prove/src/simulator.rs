@@ -14,6 +14,9 @@ use crate::client::{Answer, ask, http};
 /// Every type of event that Mailjet tells.
 const TYPES: [&str; 7] = ["sent", "open", "click", "bounce", "blocked", "spam", "unsub"];
 
+/// Tries of a reading.
+const TRIES: usize = 5;
+
 /// A running `mailjet-sim`.
 #[derive(Debug)]
 pub(crate) struct Simulator {
@@ -49,9 +52,14 @@ impl Simulator {
         http().request(method, format!("http://127.0.0.1:{}{path}", self.port))
     }
 
+    /// Asks a few times: on a busy machine one answer may come too late.
     async fn get(&self, path: &str) -> Result<Value> {
-        let answer = ask(self.request(Method::GET, path)).await;
-        answer.body(200).with_context(|| format!("mailjet-sim: {path}"))
+        for _ in 0..TRIES {
+            if let Some(body) = ask(self.request(Method::GET, path)).await.body(200) {
+                return Ok(body);
+            }
+        }
+        anyhow::bail!("mailjet-sim does not answer: {path}")
     }
 
     /// Has all events of an account posted to a URL, in groups.
@@ -106,23 +114,21 @@ impl Simulator {
         self.get("/sim/stats").await
     }
 
-    /// Everything it accepted, oldest first.
-    pub(crate) async fn accepted(&self) -> Result<Vec<Value>> {
-        let mut all: Vec<Value> = Vec::new();
+    /// What `keep` makes of everything that it accepted, oldest first.
+    pub(crate) async fn accepted<T>(&self, keep: impl Fn(&Value) -> T) -> Result<Vec<T>> {
+        let (mut all, mut last) = (Vec::new(), 0);
         loop {
-            let last = all.last().and_then(|message| message["seq"].as_u64()).unwrap_or(0);
-            let page = self.get(&format!("/sim/messages?limit=5000&after={last}")).await?;
-            let Value::Array(page) = page["data"].clone() else { anyhow::bail!("no list of messages") };
-            if page.is_empty() {
-                return Ok(all);
-            }
-            all.extend(page);
+            let page = self.get(&format!("/sim/messages?limit=1000&after={last}")).await?;
+            let page = page["data"].as_array().context("no list of messages")?;
+            let Some(end) = page.last() else { return Ok(all) };
+            last = end["seq"].as_u64().context("a message without a place")?;
+            all.extend(page.iter().map(&keep));
         }
     }
 
-    /// What it refused for what it holds, oldest first.
+    /// What it refused for what it holds and for nothing else, oldest first.
     pub(crate) async fn refused(&self) -> Result<Vec<Value>> {
-        let answer = self.get("/sim/refusals").await?;
+        let answer = self.get("/sim/refusals?own=true").await?;
         answer["data"].as_array().cloned().context("no list of refusals")
     }
 }

@@ -8,6 +8,9 @@ use uuid::Uuid;
 use crate::client::{Answer, ask, http};
 use crate::program::Program;
 
+/// Tries of a reading.
+const TRIES: usize = 5;
+
 /// A tenant with an account at the stand-in.
 #[derive(Debug)]
 pub(crate) struct Tenant {
@@ -54,13 +57,22 @@ impl Tenant {
         }
     }
 
+    /// A page of a list, asked for a few times: on a busy machine one answer may come too late.
+    async fn page(&self, at: &Program, path: &str) -> Result<Value> {
+        for _ in 0..TRIES {
+            if let Some(page) = self.get(at, path).await.body(200) {
+                return Ok(page);
+            }
+        }
+        anyhow::bail!("no answer from {path}")
+    }
+
     /// Every row of a list, page by page.
     pub(crate) async fn list(&self, at: &Program, path: &str) -> Result<Vec<Value>> {
         let mut rows = Vec::new();
         let mut cursor = String::new();
         loop {
-            let page = self.get(at, &format!("{path}?limit=500{cursor}")).await;
-            let page = page.body(200).with_context(|| format!("no answer from {path}"))?;
+            let page = self.page(at, &format!("{path}?limit=500{cursor}")).await?;
             rows.extend(page["data"].as_array().into_iter().flatten().cloned());
             match page["nextCursor"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),

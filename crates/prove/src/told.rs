@@ -64,17 +64,19 @@ pub(crate) struct Book {
     ids: HashMap<String, usize>,
     /// Events that were posted by hand: the number of each that was answered 200.
     pub(crate) events: HashSet<u64>,
-    /// Those that were posted, and perhaps not taken.
-    pub(crate) offered: HashSet<u64>,
+    /// Those that were posted, and perhaps not taken, with the id of the message that each tells of.
+    pub(crate) offered: HashMap<u64, String>,
     pub(crate) changes: Vec<Change>,
     /// Answers by status; 0 is none at all.
     pub(crate) answers: BTreeMap<u16, u64>,
     /// Answers that should never be given.
     pub(crate) strange: Vec<String>,
     pub(crate) strange_count: u64,
+    /// What clients gave up, long after everything was healed.
+    pub(crate) given_up: u64,
     /// What was read of a message, and later read otherwise in a way that cannot be.
     pub(crate) backwards: Vec<String>,
-    /// Readings of messages.
+    /// Messages that were read again after they had been read.
     pub(crate) readings: u64,
 }
 
@@ -90,13 +92,33 @@ impl Book {
         let Some(&place) = self.places.get(mark) else { return };
         match &self.sent[place].id {
             Some(known) if known != id => {
-                self.strange_count += 1;
-                self.strange.push(format!("one key, two messages: {known} and {id}"));
+                let what = format!("one key, two messages: {known} and {id}");
+                self.wonder(what);
             }
             _ => {
-                self.ids.insert(id.to_owned(), place);
                 self.sent[place].id = Some(id.to_owned());
+                if self.ids.insert(id.to_owned(), place).is_some_and(|other| other != place) {
+                    self.wonder(format!("{id} was answered to two messages"));
+                }
             }
+        }
+    }
+
+    /// Enters the ids of a request's messages, which must be as many.
+    pub(crate) fn all_answered(&mut self, marks: &[String], ids: &[String]) {
+        if marks.len() != ids.len() {
+            self.wonder(format!("{} ids for {} messages", ids.len(), marks.len()));
+        }
+        for (mark, id) in marks.iter().zip(ids) {
+            self.answered(mark, id);
+        }
+    }
+
+    /// Keeps an answer that should never be given.
+    fn wonder(&mut self, what: String) {
+        self.strange_count += 1;
+        if self.strange.len() < SHOWN {
+            self.strange.push(what);
         }
     }
 
@@ -122,11 +144,19 @@ impl Told {
             Answer::Nothing => 0,
         };
         *book.answers.entry(status).or_default() += 1;
-        if status != 0 && status != 503 && !expected.contains(&status) {
-            book.strange_count += 1;
-            if book.strange.len() < SHOWN {
-                book.strange.push(format!("{what}: {answer:?}"));
-            }
+        if !answer.is_for_now() && !expected.contains(&status) {
+            book.wonder(format!("{what}: {answer:?}"));
+        }
+    }
+
+    /// Counts what a client gave up at last: it was refused, or not answered, although everything was healed. An answer that
+    /// is neither should never be given.
+    pub(crate) fn give_up(&self, last: &Answer) {
+        let mut book = self.book();
+        if last.is_for_now() {
+            book.given_up += 1;
+        } else if matches!(last, Answer::Status(200, _)) {
+            book.wonder(format!("a 200 that names nothing: {last:?}"));
         }
     }
 }

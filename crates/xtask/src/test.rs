@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::files;
 use crate::interrupt::Interrupt;
@@ -92,7 +92,8 @@ fn test(
     cargo
         .envs(servers.iter().map(|(name, value)| (*name, value.as_str())))
         .env("RAVEN_TEST_BIN", workspace.programs("dev"))
-        .env("RAVEN_TEST_XTASK", std::env::current_exe().context("where this program is")?)
+        // The one that was just built: where this program was started from, there may be another by now.
+        .env("RAVEN_TEST_XTASK", workspace.programs("dev").join("xtask"))
         .env("RAVEN_TEST_DIR", &scratch);
     let status = foreground.run(&mut cargo)?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))

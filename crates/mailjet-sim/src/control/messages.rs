@@ -58,10 +58,13 @@ async fn list(question: web::Query<Question>, ledger: web::Data<Arc<Ledger>>) ->
 #[serde(rename_all = "camelCase")]
 struct RefusalQuestion {
     custom_id: Option<String>,
+    /// Only those that were refused for themselves, and not with their call.
+    #[serde(default)]
+    own: bool,
 }
 
 async fn refusals(question: web::Query<RefusalQuestion>, refusals: web::Data<Arc<Refusals>>) -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "data": refusals.of(question.custom_id.as_deref()) }))
+    HttpResponse::Ok().json(json!({ "data": refusals.of(question.custom_id.as_deref(), question.own) }))
 }
 
 async fn clear(ledger: web::Data<Arc<Ledger>>, refusals: web::Data<Arc<Refusals>>) -> HttpResponse {

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use anyhow::Result;
 use fastrand::Rng;
+use reqwest::Method;
 use serde_json::json;
 use testbed::proxy::Proxy;
 use tokio::time::{Instant, sleep};
 
 use super::catalogue::{Blow, Break, Harm, Kind, Link};
+use crate::client::ask;
 use crate::program::{Program, Role};
 use crate::site::Site;
 
@@ -65,17 +67,36 @@ impl Strike {
             Kind::Postgres(harm) => self.harm(site, "postgres", *harm).await?,
             Kind::Way(link, how) => {
                 let proxies: Vec<&Proxy> = self.programs(site).map(|program| proxy(program, *link)).collect();
+                let unheard = || proxies.iter().map(|proxy| proxy.lost_commits()).sum::<u64>();
+                let before = unheard();
                 for proxy in &proxies {
                     break_it(proxy, *how);
                 }
-                sleep(self.hold).await;
+                tokio::join!(sleep(self.hold), self.provoke(site, *link));
                 for proxy in &proxies {
                     proxy.heal();
+                }
+                if *how == Break::CommitsLost && unheard() == before {
+                    return Ok(None);
                 }
             }
             Kind::Mailjet(kind) => return self.trouble(site, kind).await,
         }
         Ok(Some(Instant::now()))
+    }
+
+    /// Has an ingest need what it seldom does: Mailjet, and a commit in Postgres. What is answered does not matter.
+    async fn provoke(&self, site: &Site, link: Link) {
+        let body = json!({"email": format!("provoked{}@example.net", fastrand::u64(..))});
+        let (path, body) = match link {
+            Link::IngestMailjet => ("/v1/providers/mailjet/test", &serde_json::Value::Null),
+            Link::IngestPostgres => ("/v1/suppressions", &body),
+            _ => return,
+        };
+        for program in self.programs(site) {
+            let request = site.probe.request(program, Method::POST, path).json(body);
+            let _whatever = ask(request.timeout(self.hold)).await;
+        }
     }
 
     async fn hit(&self, site: &Site, blow: Blow) -> Result<()> {

@@ -24,6 +24,8 @@ pub(crate) struct Struck(Mutex<Record>);
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     pub(crate) kinds: BTreeMap<String, Vec<Option<Duration>>>,
+    /// How long each program took at the end, when everything was healed.
+    pub(crate) healed: Vec<Option<Duration>>,
     /// What strikes at this moment, by track.
     pub(crate) now: BTreeMap<usize, String>,
 }
@@ -113,8 +115,10 @@ impl Track {
 
     async fn strike(&mut self, kind: &Kind) -> Result<()> {
         let name = kind.to_string();
+        // Of its own, so that what follows does not depend on how often it is tried.
+        let mut rng = self.rng.fork();
         for _ in 0..TRIES {
-            let strike = Strike::draw(kind.clone(), &self.load.site, &mut self.rng);
+            let strike = Strike::draw(kind.clone(), &self.load.site, &mut rng);
             self.struck.record().now.insert(self.number, name.clone());
             let gone = strike.run(&self.load.site).await;
             self.struck.record().now.remove(&self.number);
@@ -123,7 +127,10 @@ impl Track {
                 Kind::Mailjet(_) => strike.tenant,
                 _ => self.load.site.tenants.len(),
             };
-            let programs: Vec<_> = strike.programs(&self.load.site).collect();
+            let programs: Vec<_> = match kind {
+                Kind::Rabbitmq(_) | Kind::Postgres(_) => self.load.site.programs().collect(),
+                _ => strike.programs(&self.load.site).collect(),
+            };
             let back = recovery::measure(&self.load, tenant, &programs, gone).await;
             self.struck.record().kinds.entry(name).or_default().push(back);
             return Ok(());

@@ -100,8 +100,13 @@ pub(super) async fn run(load: Arc<Load>, copies: Copies, mut rng: Rng) -> Result
         let theirs: Vec<&Copy> = copies.0.iter().filter(|copy| copy.tenant == tenant).collect();
         let numbers = next..next + rng.u64(1..=40);
         next = numbers.end;
-        let events = numbers.clone().map(|number| event(theirs[rng.usize(..theirs.len())], number));
-        let body = Value::Array(events.collect()).to_string();
+        let mut events = Vec::new();
+        for number in numbers.clone() {
+            let copy = theirs[rng.usize(..theirs.len())];
+            load.told.book().offered.insert(number, copy.id.clone());
+            events.push(event(copy, number));
+        }
+        let body = Value::Array(events).to_string();
         let (load, twice) = (Arc::clone(&load), rng.u8(..10) == 0);
         groups.spawn(async move {
             load.open.fetch_add(1, Ordering::Relaxed);
@@ -116,7 +121,6 @@ pub(super) async fn run(load: Arc<Load>, copies: Copies, mut rng: Rng) -> Result
 }
 
 async fn post(load: &Load, tenant: usize, body: &str, numbers: std::ops::Range<u64>, twice: bool) {
-    load.told.book().offered.extend(numbers.clone());
     let request = || {
         let url = load.ingest().webhook_url(&load.site.tenant(tenant).id);
         http().post(url).header("content-type", "application/json").body(body.to_owned())
@@ -128,7 +132,9 @@ async fn post(load: &Load, tenant: usize, body: &str, numbers: std::ops::Range<u
             break answer;
         }
     };
-    if answer.body(200).is_some() {
+    if answer.is_for_now() {
+        load.told.give_up(&answer);
+    } else if answer.body(200).is_some() {
         load.told.book().events.extend(numbers);
         if twice {
             load.told.note("a webhook once more", &ask(request()).await, &[200]);

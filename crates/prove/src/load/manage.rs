@@ -14,6 +14,8 @@ use crate::client::{Answer, ask};
 use crate::tenant::Tenant;
 use crate::told::Change;
 
+/// Keys that are left alive at most, so that no tenant reaches its limit.
+const KEYS: usize = 50;
 /// The pause between two changes.
 const PAUSE: Duration = Duration::from_millis(400);
 
@@ -39,6 +41,10 @@ pub(super) async fn run(load: Arc<Load>, mut rng: Rng) -> Result<()> {
 }
 
 async fn make_key(load: &Load, tenant: usize, number: u64) {
+    let live = load.told.book().changes.iter().filter(|change| matches!(change, Change::KeyMade(..))).count();
+    if live >= KEYS {
+        return;
+    }
     let body = json!({"scope": "send", "name": format!("key {number}")});
     let owner = load.site.tenant(tenant);
     let answer = load.post(owner, "/v1/keys", &body).await;
@@ -101,6 +107,9 @@ impl Load {
         loop {
             let answer = owner.post(self.ingest(), path, body).await;
             if patience.is_over(&answer).await {
+                if answer.is_for_now() {
+                    self.told.give_up(&answer);
+                }
                 return answer;
             }
         }
@@ -115,15 +124,18 @@ impl Load {
         which(&book.changes.swap_remove(place))
     }
 
-    /// Whether it was answered that something is gone; it may have been gone already, after a try without an answer.
+    /// Whether it was answered that something is gone. That it is not there is only so after a try of which nothing was
+    /// heard.
     async fn delete(&self, what: &'static str, tenant: usize, path: &str) -> bool {
         let owner = self.site.tenant(tenant);
-        let mut patience = self.insist(what, &[204, 404]);
+        let (first, later): (&'static [u16], &'static [u16]) = (&[204], &[204, 404]);
+        let mut patience = self.insist(what, first);
         loop {
             let answer = ask(owner.request(self.ingest(), Method::DELETE, path)).await;
             if patience.is_over(&answer).await {
                 return matches!(answer, Answer::Status(204 | 404, _));
             }
+            patience.expected = later;
         }
     }
 }

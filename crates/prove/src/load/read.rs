@@ -15,6 +15,8 @@ use crate::client::Answer;
 
 /// The pause between two readings.
 const PAUSE: Duration = Duration::from_millis(60);
+/// Times that a page of a history may fail in a row once nothing more happens.
+const FAILURES: usize = 100;
 /// The pause at the end of a history.
 const AT_THE_END: Duration = Duration::from_millis(250);
 /// Messages that are looked at again: of the last so many.
@@ -28,6 +30,8 @@ fn rank(status: &str) -> u8 {
         "blocked" => 3,
         "unsubscribed" => 5,
         "complained" => 6,
+        // Nothing follows.
+        "canceled" | "suppressed" => 7,
         _ => 0,
     }
 }
@@ -35,14 +39,17 @@ fn rank(status: &str) -> u8 {
 /// Reads messages until the load has ended: one that was there stays there, and none goes back.
 pub(super) async fn run(load: Arc<Load>, mut rng: Rng) -> Result<()> {
     let mut seen: HashMap<String, String> = HashMap::new();
+    let mut places = Vec::new();
     while !load.has_ended() {
         tokio::time::sleep(PAUSE).await;
-        let recent = {
+        let place = {
             let book = load.told.book();
-            let place = book.sent.len().saturating_sub(rng.usize(1..=RECENT));
-            book.sent.get(place).and_then(|sent| Some((sent.tenant, sent.id.clone()?)))
+            let recent = book.sent.len().saturating_sub(rng.usize(1..=RECENT));
+            // Every other reading is of one that was read before.
+            if rng.bool() && !places.is_empty() { places[rng.usize(..places.len())] } else { recent }
         };
-        let Some((tenant, id)) = recent else { continue };
+        let known = load.told.book().sent.get(place).and_then(|sent| Some((sent.tenant, sent.id.clone()?)));
+        let Some((tenant, id)) = known else { continue };
         let path = format!("/v1/messages/{id}");
         let answer = load.site.tenant(tenant).get(load.ingest(), &path).await;
         load.told.note("a reading", &answer, &[200, 404]);
@@ -52,13 +59,17 @@ pub(super) async fn run(load: Arc<Load>, mut rng: Rng) -> Result<()> {
             _ => continue,
         };
         let mut book = load.told.book();
-        book.readings += 1;
         match seen.get(&id) {
             Some(before) if now == "gone" || rank(&now) < rank(before) => {
                 book.backwards.push(format!("{id} was {before}, then {now}"));
             }
             None if now == "gone" => {}
-            _ => {
+            before => {
+                if before.is_some() {
+                    book.readings += 1;
+                } else {
+                    places.push(place);
+                }
                 seen.insert(id, now);
             }
         }
@@ -107,13 +118,15 @@ impl Follower {
 
 async fn follow(load: Arc<Load>, tenant: usize, over: Arc<AtomicBool>) -> Followed {
     let mut followed = Followed::default();
-    let mut after = String::new();
-    loop {
+    let (mut after, mut failures) = (String::new(), 0);
+    while failures < FAILURES {
         let was_over = over.load(Ordering::Relaxed);
         let Some((rows, next)) = load.site.tenant(tenant).feed(load.ingest(), &after).await else {
+            failures = if was_over { failures + 1 } else { 0 };
             tokio::time::sleep(AT_THE_END).await;
             continue;
         };
+        failures = 0;
         for row in &rows {
             let id = row["id"].as_str().unwrap_or_default().to_owned();
             if !followed.ids.insert(id.clone()) {
@@ -126,6 +139,7 @@ async fn follow(load: Arc<Load>, tenant: usize, over: Arc<AtomicBool>) -> Follow
             None => tokio::time::sleep(AT_THE_END).await,
         }
     }
+    followed
 }
 
 /// The number of an event that was posted by hand.

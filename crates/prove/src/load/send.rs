@@ -22,6 +22,9 @@ const MOST: usize = 400;
 /// How long ahead what is to be withdrawn is scheduled.
 const AHEAD: Duration = Duration::from_secs(20);
 
+/// The pause before a message that is not there yet is withdrawn again.
+const TOO_EARLY: Duration = Duration::from_millis(200);
+
 /// What a client is about to do.
 #[derive(Debug, Clone)]
 struct Errand {
@@ -104,13 +107,13 @@ impl Errand {
             }
         };
         let several = self.words.len() > 1;
-        let Some(accepted) = ids(answer, several) else { return };
-        Self::answered(load, &marks, &accepted);
+        let Some(accepted) = ids(&answer, several) else { return load.told.give_up(&answer) };
+        load.told.book().all_answered(&marks, &accepted);
         if self.again {
             let answer = self.post(load, &marks, at).await;
             load.told.note("a send once more", &answer, &[200]);
-            if let Some(again) = ids(answer, several) {
-                Self::answered(load, &marks, &again);
+            if let Some(again) = ids(&answer, several) {
+                load.told.book().all_answered(&marks, &again);
             }
         }
         if self.cancel {
@@ -171,40 +174,40 @@ impl Errand {
         message
     }
 
-    fn answered(load: &Load, marks: &[String], ids: &[String]) {
-        let mut book = load.told.book();
-        for (mark, id) in marks.iter().zip(ids) {
-            book.answered(mark, id);
-        }
-    }
-
     async fn cancel(&self, load: &Load, ids: &[String]) {
         let tenant = load.site.tenant(self.tenant);
         for id in ids {
-            load.told.book().canceled(id, Canceled::Perhaps);
+            let mut unheard = false;
             let path = format!("/v1/messages/{id}/cancel");
             let until = Timestamp::now() + AHEAD;
             let mut patience = load.insist("a withdrawal", &[200, 409, 404]);
             let answer = loop {
-                let answer = match tenant.post(load.ingest(), &path, &Value::Null).await {
-                    // Until a worker has stored it, it is not there.
-                    Answer::Status(404, body) if Timestamp::now() < until => Answer::Status(503, body),
-                    other => other,
-                };
-                if patience.is_over(&answer).await {
+                load.told.book().canceled(id, Canceled::Perhaps);
+                let answer = tenant.post(load.ingest(), &path, &Value::Null).await;
+                // Until a worker has stored it, it is not there.
+                let too_early = matches!(answer, Answer::Status(404, _)) && Timestamp::now() < until;
+                if patience.is_over(&answer).await && !too_early {
                     break answer;
                 }
+                if too_early {
+                    tokio::time::sleep(TOO_EARLY).await;
+                } else {
+                    unheard = true;
+                }
             };
-            if answer.body(200).is_some() {
-                load.told.book().canceled(id, Canceled::Yes);
+            match answer {
+                Answer::Status(200, _) => load.told.book().canceled(id, Canceled::Yes),
+                // Only a try of which nothing was heard may have done it.
+                Answer::Status(409 | 404, _) if !unheard => load.told.book().canceled(id, Canceled::No),
+                _ => {}
             }
         }
     }
 }
 
 /// The ids of what was accepted.
-fn ids(answer: Answer, several: bool) -> Option<Vec<String>> {
-    let body = answer.body(200)?;
+fn ids(answer: &Answer, several: bool) -> Option<Vec<String>> {
+    let Answer::Status(200, body) = answer else { return None };
     let id = |row: &Value| row["id"].as_str().map(str::to_owned);
-    if several { body["data"].as_array()?.iter().map(id).collect() } else { Some(vec![id(&body)?]) }
+    if several { body["data"].as_array()?.iter().map(id).collect() } else { Some(vec![id(body)?]) }
 }

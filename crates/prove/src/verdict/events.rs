@@ -1,62 +1,81 @@
-//! Events: each that was told is in the history once, and a reader who keeps its place meets each once.
+//! Events: each that was told is in the history once, at its message and its recipient, and a reader who keeps its place
+//! meets each once.
 
 use std::collections::{HashMap, HashSet};
 
 use super::findings::Findings;
-use super::ledgers::{Ledgers, text};
-use crate::load::{Followed, number};
+use super::ledgers::{Copy, Event, Ledgers};
+use crate::load::Followed;
 use crate::told::{Book, Sent};
+
+/// Type and recipient.
+type Told<'a> = (&'a str, &'a str);
 
 pub(super) fn compare(book: &Book, ledgers: &Ledgers, findings: &mut Findings) {
     findings.events = ledgers.events.len();
-    let mut by_hand: HashMap<u64, usize> = HashMap::new();
-    let mut of_messages: HashMap<String, Vec<String>> = HashMap::new();
-    for event in &ledgers.events {
-        match number(event) {
-            Some(number) => *by_hand.entry(number).or_default() += 1,
-            None => of_messages.entry(text(&event["messageId"])).or_default().push(text(&event["type"])),
-        }
+    let mut of_messages: HashMap<&str, Vec<Told<'_>>> = HashMap::new();
+    for event in ledgers.events.iter().filter(|event| event.number.is_none()) {
+        of_messages.entry(&event.message).or_default().push((&event.kind, &event.recipient));
     }
-    numbered(book, &by_hand, findings);
+    by_hand(book, ledgers, findings);
     let by_mark: HashMap<&str, &Sent> = book.sent.iter().map(|sent| (sent.mark.as_str(), sent)).collect();
-    for (id, marks) in &ledgers.accepted {
-        let sent = marks.first().and_then(|mark| by_mark.get(mark.as_str()));
-        if let Some(sent) = sent {
-            told(id, sent, of_messages.remove(id).unwrap_or_default(), findings);
+    for (id, copies) in &ledgers.accepted {
+        let copy = copies.first().and_then(|copy| Some((copy, by_mark.get(copy.mark.as_str())?)));
+        if let Some((copy, sent)) = copy {
+            told(id, (copy, sent), of_messages.remove(id.as_str()).unwrap_or_default(), findings);
         }
     }
-    for (id, types) in of_messages {
-        findings.untrue.add(|| format!("events of no message that went out: {id:?} {types:?}"));
+    for (id, told) in of_messages {
+        findings.untrue.add(|| format!("events of no message that went out: {id:?} {told:?}"));
+    }
+    for event in &ledgers.events {
+        let owner = ledgers.messages.get(&event.message).map(|said| said.tenant);
+        if owner != Some(event.tenant) {
+            findings
+                .untrue
+                .add(|| format!("an event is shown to a tenant whose message it is not: {event:?}"));
+        }
     }
 }
 
-/// Events that were posted by hand.
-fn numbered(book: &Book, found: &HashMap<u64, usize>, findings: &mut Findings) {
+/// Events that were posted by hand: each once, and at the message that it tells of.
+fn by_hand(book: &Book, ledgers: &Ledgers, findings: &mut Findings) {
+    let mut found: HashMap<u64, Vec<&Event>> = HashMap::new();
+    for event in &ledgers.events {
+        if let Some(number) = event.number {
+            found.entry(number).or_default().push(event);
+        }
+    }
     for number in &book.events {
         if !found.contains_key(number) {
             findings.lost.add(|| format!("event {number} was answered 200, and is not in the history"));
         }
     }
-    for (number, times) in found {
-        if *times > 1 {
-            findings.doubled.add(|| format!("event {number} is in the history {times} times"));
+    for (number, events) in found {
+        if events.len() > 1 {
+            findings.doubled.add(|| format!("event {number} is in the history {} times", events.len()));
         }
-        if !book.offered.contains(number) {
-            findings.untrue.add(|| format!("event {number} was never posted"));
+        let message = book.offered.get(&number);
+        if events.iter().any(|event| Some(&event.message) != message || event.kind != "open") {
+            findings
+                .untrue
+                .add(|| format!("event {number} was posted of {message:?}, and is shown as {events:?}"));
         }
     }
 }
 
 /// What the stand-in told of a message that it accepted, for each recipient.
-fn told(id: &str, sent: &Sent, mut types: Vec<String>, findings: &mut Findings) {
-    let mut expected: Vec<&str> = sent.word.events.repeat(sent.recipients);
+fn told(id: &str, (copy, sent): (&Copy, &Sent), mut told: Vec<Told<'_>>, findings: &mut Findings) {
+    let each = |recipient| sent.word.events.iter().map(move |kind| (*kind, recipient));
+    let mut expected: Vec<Told<'_>> = copy.recipients.iter().flat_map(|one| each(one.as_str())).collect();
     expected.sort_unstable();
-    types.sort_unstable();
-    if types == expected {
+    told.sort_unstable();
+    if told == expected {
         return;
     }
-    let shown = || format!("{id} ({}): events {types:?} instead of {expected:?}", sent.mark);
-    if types.len() > expected.len() { findings.doubled.add(shown) } else { findings.lost.add(shown) }
+    let shown = || format!("{id} ({}): events {told:?} instead of {expected:?}", sent.mark);
+    let missing = expected.iter().any(|one| !told.contains(one));
+    if missing { findings.lost.add(shown) } else { findings.doubled.add(shown) }
 }
 
 /// What those who followed the histories met, beside what is there.
@@ -64,11 +83,11 @@ pub(crate) fn compare_followed(ledgers: &Ledgers, followed: &Followed, findings:
     for id in &followed.twice {
         findings.doubled.add(|| format!("a reader of the history met event {id} twice"));
     }
-    let there: HashSet<String> = ledgers.events.iter().map(|event| text(&event["id"])).collect();
-    for id in there.difference(&followed.ids) {
+    let there: HashSet<&str> = ledgers.events.iter().map(|event| event.id.as_str()).collect();
+    for id in there.iter().filter(|id| !followed.ids.contains(**id)) {
         findings.lost.add(|| format!("a reader of the history never met event {id}"));
     }
-    for id in followed.ids.difference(&there) {
+    for id in followed.ids.iter().filter(|id| !there.contains(id.as_str())) {
         findings.lost.add(|| format!("event {id} was in the history, and is not any more"));
     }
 }

@@ -13,7 +13,7 @@ pub(crate) struct Report<'a> {
     pub(crate) seed: u64,
     /// For how long things broke.
     pub(crate) broken: Duration,
-    /// How long it took to be quiet once everything was healed.
+    /// How long it took once everything was healed, all comparing included.
     pub(crate) quiet: Duration,
     pub(crate) book: &'a Book,
     pub(crate) findings: &'a Findings,
@@ -34,7 +34,8 @@ impl Report<'_> {
     fn faults(&self) -> Vec<(&'static str, usize)> {
         let mut faults: Vec<_> =
             self.findings.wrong().into_iter().map(|(name, wrong)| (name, wrong.count)).collect();
-        let slow = self.struck.kinds.values().flatten().filter(|back| back.is_none()).count();
+        let all = self.struck.kinds.values().flatten().chain(&self.struck.healed);
+        let slow = all.filter(|back| back.is_none()).count();
         faults.extend([
             ("read backwards", self.book.backwards.len()),
             ("strange answers", usize::try_from(self.book.strange_count).unwrap_or(usize::MAX)),
@@ -52,9 +53,10 @@ impl Report<'_> {
         writeln!(f, "{:>9}  messages answered 200", findings.answered)?;
         writeln!(f, "{:>9}  events posted by hand and answered 200", book.events.len())?;
         writeln!(f, "{:>9}  changes by hand answered with success", book.changes.len())?;
-        writeln!(f, "{:>9}  answers 503, after which clients tried again", count(503))?;
+        writeln!(f, "{:>9}  answers 503 or 408, after which clients tried again", count(503) + count(408))?;
         writeln!(f, "{:>9}  requests without an answer, likewise", count(0))?;
-        writeln!(f, "{:>9}  readings of messages meanwhile", book.readings)?;
+        writeln!(f, "{:>9}  given up although everything was healed", book.given_up)?;
+        writeln!(f, "{:>9}  messages read again meanwhile, to see that none goes back", book.readings)?;
         writeln!(f, "what Raven says in the end")?;
         for (status, count) in &findings.statuses {
             writeln!(f, "{count:>9}  messages {status}")?;
@@ -102,7 +104,8 @@ impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "\nseed {}: {} faults of {} kinds in {} s, each kind at least {} times; quiet {} s after the last\n",
+            "\nseed {}: {} faults of {} kinds in {} s, each kind at least {} times; all in order {} s after \
+             everything was healed\n",
             self.seed,
             self.struck.total(),
             self.struck.kinds.len(),

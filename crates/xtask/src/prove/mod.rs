@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use crate::files;
 use crate::interrupt::Interrupt;
 use crate::process::Foreground;
-use crate::progress::{heading, say};
+use crate::progress::heading;
 use crate::secret::random;
 use crate::server::{postgres, rabbitmq};
 use crate::stack::{Purpose, Stack};
@@ -57,15 +57,12 @@ pub(crate) struct Options {
     /// Put the proof to the proof: programs that break a guarantee on purpose have to be found out
     #[arg(long)]
     sabotage: Option<Sabotage>,
-    /// Leave the servers running for the next run
-    #[arg(long)]
-    keep: bool,
     /// More arguments for `raven-prove`; `--help` among them lists them
     #[arg(last = true)]
     args: Vec<String>,
 }
 
-/// One run at a time in a clone; servers that this command does not keep are stopped however it ends.
+/// One run at a time in a clone; its servers are stopped however it ends.
 pub(crate) fn run(options: &Options, interrupt: &Interrupt) -> Result<ExitCode> {
     let workspace = Workspace::find()?;
     if !options.no_build {
@@ -78,12 +75,8 @@ pub(crate) fn run(options: &Options, interrupt: &Interrupt) -> Result<ExitCode> 
     let _lock = stack.lock()?;
     stack.reload()?;
     let outcome = prove(&workspace, &mut stack, options, interrupt);
-    if options.keep {
-        say("the servers stay; a run without --keep stops them");
-    } else {
-        server::end(&mut stack)?;
-        stack.delete_data()?;
-    }
+    server::end(&mut stack)?;
+    stack.delete_data()?;
     outcome
 }
 
@@ -188,7 +181,6 @@ mod tests {
             profile: "dev".to_owned(),
             no_build: false,
             sabotage: None,
-            keep: false,
             args: Vec::new(),
         }
     }

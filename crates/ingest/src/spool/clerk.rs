@@ -99,7 +99,7 @@ impl Round {
     fn gather(first: Order, orders: &mut mpsc::Receiver<Order>) -> Self {
         let (mut this, mut bytes) = (Self::default(), 0);
         let mut next = Some(first);
-        for _ in 0..ORDERS {
+        for taken in 1..=ORDERS {
             match next {
                 Some(Order::Append(append)) => {
                     bytes += append.entries.iter().map(Vec::len).sum::<usize>();
@@ -110,7 +110,9 @@ impl Round {
                 Some(Order::End(answer)) => this.end = Some(answer),
                 None => break,
             }
-            next = if bytes < BYTES && this.end.is_none() { orders.try_recv().ok() } else { None };
+            // What is taken out of the channel must find its place in this round.
+            let more = taken < ORDERS && bytes < BYTES && this.end.is_none();
+            next = if more { orders.try_recv().ok() } else { None };
         }
         this
     }

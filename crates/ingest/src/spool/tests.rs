@@ -4,6 +4,7 @@ use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 use std::{fs, io};
 
 use broker::Queue;
@@ -14,8 +15,11 @@ use tempfile::TempDir;
 use super::status::Trouble;
 use super::*;
 
+/// Longer than any test.
+const PATIENCE: Duration = Duration::from_secs(600);
+
 fn settings(dir: &Path, limit: u64) -> SpoolSettings {
-    SpoolSettings { dir: dir.to_owned(), limit }
+    SpoolSettings { dir: dir.to_owned(), limit, patience: PATIENCE }
 }
 
 fn publication(id: &str, bytes: usize) -> Publication {
@@ -159,17 +163,19 @@ async fn on_a_bad_disk(dir: &TempDir, waiting: Vec<Order>) -> (Spool, Arc<Atomic
         Builder::new().create_with_backend(disk).map_err(|fault| unusable(fault.to_string()))
     };
     let status = clerk::start(open, 1 << 20, taken).await.unwrap();
-    (Spool { orders, status }, fails, syncs)
+    (Spool::new(orders, PATIENCE, status), fails, syncs)
 }
 
 #[tokio::test]
 async fn many_requests_share_a_write() {
     let dir = TempDir::new().unwrap();
+    let room = Arc::new(Semaphore::new(0));
     let (answers, orders): (Vec<_>, Vec<_>) = (0..3000)
         .map(|id| {
             let (answer, answered) = oneshot::channel();
             let entries = vec![entry::encode(&publication(&id.to_string(), 10)).unwrap()];
-            (answered, Order::Append(Append { entries, answer }))
+            let room = Arc::clone(&room).try_acquire_many_owned(0).unwrap();
+            (answered, Order::Append(Append { entries, answer, _room: room }))
         })
         .unzip();
     let (spool, _, syncs) = on_a_bad_disk(&dir, orders).await;
@@ -247,4 +253,30 @@ async fn a_torn_end_takes_nothing_away_that_was_answered() {
     let found = Spool::open(settings(crashed.path(), 1 << 20)).await.unwrap();
     assert_eq!(ids(&found).await, (0..50).map(|id| id.to_string()).collect::<Vec<_>>());
     assert_eq!(*found.status().borrow(), *spool.status().borrow());
+}
+
+/// A spool whose clerk is stuck, with the orders that wait for it.
+fn with_a_disk_that_hangs() -> (Spool, mpsc::Receiver<Order>, watch::Sender<Status>) {
+    let (orders, waiting) = mpsc::channel(WAITING);
+    let (told, status) = watch::channel(Status::default());
+    (Spool::new(orders, Duration::from_secs(5), status), waiting, told)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_hangs_keeps_nobody_waiting() {
+    let (spool, _waiting, _told) = with_a_disk_that_hangs();
+    assert_eq!(spool.append(vec![publication("1", 10)]).await, Err(Unspooled::Broken));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_the_disk_is_bounded_in_bytes() {
+    let (spool, mut waiting, _told) = with_a_disk_that_hangs();
+    let mib = || vec![publication("1", 10 << 20)];
+    // Nobody waits for these any more, and they are in memory all the same.
+    for _ in 0..WAITING_BYTES / (11 << 20) + 1 {
+        assert_eq!(spool.append(mib()).await, Err(Unspooled::Broken));
+    }
+    assert_eq!(spool.append(mib()).await, Err(Unspooled::Full));
+    drop(waiting.try_recv());
+    assert_eq!(spool.append(mib()).await, Err(Unspooled::Broken));
 }

@@ -149,7 +149,8 @@ impl<O: Fn() -> Result<Database, CannotOpen>> Clerk<O> {
             bytes += if fits { more } else { 0 };
             fits
         });
-        if self.trouble.is_none() && !others.is_empty() {
+        // One that is too large for what room there is says nothing of the others.
+        if self.trouble.is_none() && !others.is_empty() && bytes > limit / 10 * 9 {
             self.trouble = Some(Trouble::Full);
         }
         (fitting, others)

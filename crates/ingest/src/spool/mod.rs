@@ -160,6 +160,13 @@ impl Spool {
         let _ = self.orders.send(Order::Remove(entries)).await;
     }
 
+    /// Has the clerk look at a disk that failed, which it does before anything it is ordered to do.
+    fn look_again(&self) {
+        if self.status.borrow().is_broken() {
+            let _ = self.orders.try_send(Order::Remove(Vec::new()));
+        }
+    }
+
     /// Waits until everything that was ordered is done, and closes the file.
     pub(crate) async fn end(&self) {
         let (answer, answered) = oneshot::channel();

@@ -83,7 +83,7 @@ async fn it_is_bounded_and_takes_a_request_whole_or_not_at_all() {
     spool.append(vec![publication("1", 4000)]).await.unwrap();
     let two = vec![publication("2", 4000), publication("3", 4000)];
     assert_eq!(spool.append(two.clone()).await, Err(Unspooled::Full));
-    assert_eq!(spool.status().borrow().trouble, Some(Trouble::Full));
+    assert_eq!(spool.status().borrow().trouble, None, "it is too large, and there is room for others");
     spool.append(vec![publication("4", 100)]).await.unwrap();
     assert_eq!(ids(&spool).await, ["1", "4"]);
     let first = content(&spool).await[0].0;
@@ -94,6 +94,16 @@ async fn it_is_bounded_and_takes_a_request_whole_or_not_at_all() {
     let status = spool.status().borrow().clone();
     assert_eq!((status.trouble, status.messages), (None, 3));
     assert!((8100..=10_000).contains(&status.bytes), "{}", status.bytes);
+    spool.append(vec![publication("5", 850)]).await.unwrap();
+    assert_eq!(spool.append(vec![publication("6", 4000)]).await, Err(Unspooled::Full));
+    assert_eq!(spool.status().borrow().trouble, Some(Trouble::Full));
+    let first = content(&spool).await[0].0;
+    spool.remove(vec![first]).await;
+    assert_eq!(ids(&spool).await, ["2", "3", "5"]);
+    assert_eq!(spool.status().borrow().trouble, Some(Trouble::Full), "not full and full by turns");
+    spool.remove(vec![content(&spool).await[0].0]).await;
+    assert_eq!(ids(&spool).await, ["3", "5"]);
+    assert_eq!(spool.status().borrow().trouble, None);
 }
 
 /// A disk that fails on demand, and counts how often it was made to keep what was written.
@@ -202,9 +212,12 @@ async fn a_disk_that_fails_is_told_and_found_again() {
     assert!(!spool.goes_first() && status.shut(true).is_none(), "the queue is good enough while it is there");
     assert_eq!(spool.read(0, 10).await, [], "nothing is read of what may be half written");
     fails.store(false, Ordering::Relaxed);
-    while spool.append(vec![publication("4", 10)]).await.is_err() {
+    // Nobody appends meanwhile.
+    while spool.status().borrow().is_broken() {
+        spool.look_again();
         tokio::task::yield_now().await;
     }
+    spool.append(vec![publication("4", 10)]).await.unwrap();
     assert!(spool.goes_first());
     let ids = ids(&spool).await;
     assert_eq!((ids.first().map(String::as_str), ids.last().map(String::as_str)), (Some("1"), Some("4")));
@@ -236,8 +249,33 @@ async fn what_cannot_be_opened_is_told_apart() {
         assert!(fault.contains("is damaged") && fault.contains("move that file away"), "{fault}");
     }
     fs::write(&file, whole).unwrap();
+    fs::write(dir.path().join("spool.redb.new"), "of a process that ended while it made the file").unwrap();
     let mended = Spool::open(settings(dir.path(), 1 << 20)).await.unwrap();
     assert_eq!(ids(&mended).await, ["1"]);
+    assert_eq!(names(dir.path()), ["spool.redb"]);
+}
+
+/// What is in a directory.
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort_unstable();
+    names
+}
+
+#[tokio::test]
+async fn a_file_has_its_name_only_when_it_is_whole() {
+    let dir = TempDir::new().unwrap();
+    // The bytes with which the store begins, before it is one.
+    fs::write(dir.path().join("spool.redb.new"), [0; 4096]).unwrap();
+    let spool = Spool::open(settings(dir.path(), 1 << 20)).await.unwrap();
+    assert_eq!(names(dir.path()), ["spool.redb"]);
+    let second = Spool::open(settings(dir.path(), 1 << 20)).await.err().unwrap().to_string();
+    assert!(second.contains("another process"), "{second}");
+    spool.append(vec![publication("1", 10)]).await.unwrap();
+    spool.end().await;
+    let again = Spool::open(settings(dir.path(), 1 << 20)).await.unwrap();
+    assert_eq!(ids(&again).await, ["1"]);
 }
 
 #[tokio::test]

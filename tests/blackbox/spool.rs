@@ -41,7 +41,7 @@ impl Spooling {
         let settings = [
             ("RAVEN_SPOOL_DIR", self.dir.as_str()),
             ("RAVEN_SPOOL_LIMIT", self.limit),
-            ("RAVEN_PUBLISH_TIMEOUT", "500ms"),
+            ("RAVEN_PUBLISH_TIMEOUT", "2s"),
         ];
         self.url = raven.start_ingest_with(&settings).await;
     }

@@ -34,7 +34,7 @@ const PUBLISH_CHANNELS: Variable = Variable {
 const PUBLISH_TIMEOUT: Variable = Variable {
     name: "RAVEN_PUBLISH_TIMEOUT",
     default: Some("5s"),
-    meaning: "how long RabbitMQ's confirm may take before the answer is 503",
+    meaning: "how long RabbitMQ's confirm, or the spool's disk, may take before the answer is 503",
 };
 pub(crate) const SPOOL_DIR: Variable = Variable {
     name: "RAVEN_SPOOL_DIR",
@@ -136,7 +136,8 @@ impl Settings {
 /// The spool's settings; the limit is checked even where there is none.
 fn spool(environment: &Environment) -> Result<Option<SpoolSettings>, Invalid> {
     let limit = environment.read(&SPOOL_LIMIT, size)?;
-    Ok(environment.optional(&SPOOL_DIR).map(|dir| SpoolSettings { dir: dir.into(), limit }))
+    let patience = environment.read(&PUBLISH_TIMEOUT, duration)?;
+    Ok(environment.optional(&SPOOL_DIR).map(|dir| SpoolSettings { dir: dir.into(), limit, patience }))
 }
 
 #[cfg(test)]

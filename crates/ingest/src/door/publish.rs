@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::flood::Floods;
 use crate::auth::Caller;
 use crate::problem::{Code, Problem};
-use crate::spool::Spool;
+use crate::spool::{Spool, Unspooled};
 
 /// A message on its way to the queue.
 pub(super) fn queued(
@@ -79,23 +79,36 @@ impl Outlet {
             return Ok(spool.append(publications).await?);
         }
         let results = self.publisher.publish_all(publications.clone()).await;
-        // Too many at once is no reason for the disk to be written to: the caller is told to slow down, as ever.
-        if results.contains(&Err(PublishError::Busy)) {
-            return Err(PublishError::Busy);
-        }
-        let (mut left, mut why) = (Vec::new(), None);
-        for (publication, result) in publications.into_iter().zip(results) {
-            if let Err(fault) = result {
-                left.push(publication);
-                why = Some(fault);
-            }
-        }
-        match why {
-            None => Ok(()),
+        let Some((left, why)) = left(publications, results)? else { return Ok(()) };
+        spool.append(left).await.map_err(|fault| match fault {
             // Where the spool has no room either, what the queue said is the more telling answer.
-            Some(why) => spool.append(left).await.map_err(|_| why),
+            Unspooled::Full => why,
+            Unspooled::Broken => PublishError::Unconfirmed,
+        })
+    }
+}
+
+/// What the spool is to take, and why the broker did not; or the answer, where the disk is not to be written to.
+fn left(
+    publications: Vec<Publication>,
+    results: Vec<Result<(), PublishError>>,
+) -> Result<Option<(Vec<Publication>, PublishError)>, PublishError> {
+    // Too many at once is no reason for the disk to be written to, and neither is a queue that is at its limit: it would
+    // refuse them again, with everything behind them. The caller is told to slow down, as ever.
+    let own = |answer: &&Result<(), PublishError>| {
+        matches!(answer, Err(PublishError::Busy | PublishError::Refused))
+    };
+    if let Some(answer) = results.iter().find(own) {
+        answer.clone()?;
+    }
+    let (mut left, mut why) = (Vec::new(), None);
+    for (publication, result) in publications.into_iter().zip(results) {
+        if let Err(fault) = result {
+            left.push(publication);
+            why = Some(fault);
         }
     }
+    Ok(why.map(|why| (left, why)))
 }
 
 fn publication(queued: &QueuedMessage, queue: Queue) -> Result<Publication, Problem> {
@@ -111,4 +124,70 @@ fn publication(queued: &QueuedMessage, queue: Queue) -> Result<Publication, Prob
         headers: vec![("raven-tenant".into(), queued.tenant.to_string())],
         body,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use PublishError::{Blocked, Busy, Down, Refused, Unconfirmed};
+    use broker::{BrokerUrl, PublisherSettings};
+    use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+    use super::*;
+    use crate::spool::SpoolSettings;
+
+    fn publication(id: &str) -> Publication {
+        Publication {
+            queue: Queue::Sends,
+            message_id: id.to_owned(),
+            content_type: "text/plain".into(),
+            headers: Vec::new(),
+            body: Vec::new().into(),
+        }
+    }
+
+    /// The ids that the spool is to take, and why.
+    fn spooled(
+        results: &[Result<(), PublishError>],
+    ) -> Result<Option<(Vec<String>, PublishError)>, PublishError> {
+        let publications = (0..results.len()).map(|number| publication(&number.to_string()));
+        let left = left(publications.collect(), results.to_vec())?;
+        Ok(left.map(|(left, why)| (left.into_iter().map(|next| next.message_id).collect(), why)))
+    }
+
+    #[test]
+    fn the_disk_takes_what_the_broker_could_not_and_nothing_it_refused() {
+        assert_eq!(spooled(&[Ok(()), Ok(())]), Ok(None));
+        for away in [Down, Blocked, Unconfirmed] {
+            let both = [Ok(()), Err(away.clone())];
+            assert_eq!(spooled(&both), Ok(Some((vec!["1".to_owned()], away))));
+        }
+        for own in [Busy, Refused] {
+            assert_eq!(spooled(&[Ok(()), Err(Unconfirmed), Err(own.clone())]), Err(own));
+        }
+    }
+
+    /// What is answered while the broker is away, with a spool of so many bytes.
+    async fn answered_when_away(limit: u64, is_broken: bool) -> Result<(), PublishError> {
+        let dir = tempfile::TempDir::new().unwrap();
+        let patience = Duration::from_secs(60);
+        let spool = Spool::open(SpoolSettings { dir: dir.path().to_owned(), limit, patience }).await.unwrap();
+        if is_broken {
+            spool.end().await;
+        }
+        let settings = PublisherSettings { name: "test".to_owned(), channels: 1, timeout: patience };
+        let shutdown = CancellationToken::new();
+        shutdown.cancel();
+        let url = BrokerUrl::parse("amqp://127.0.0.1:1").unwrap();
+        let publisher = Publisher::start(url, settings, &TaskTracker::new(), shutdown);
+        Outlet::new(publisher, Some(spool)).put(publication("1")).await
+    }
+
+    #[tokio::test]
+    async fn nothing_accepted_is_said_only_when_that_is_certain() {
+        assert_eq!(answered_when_away(1 << 20, false).await, Ok(()));
+        assert_eq!(answered_when_away(1, false).await, Err(Down));
+        assert_eq!(answered_when_away(1 << 20, true).await, Err(Unconfirmed));
+    }
 }

@@ -99,7 +99,7 @@ impl Round {
     fn gather(first: Order, orders: &mut mpsc::Receiver<Order>) -> Self {
         let (mut this, mut bytes) = (Self::default(), 0);
         let mut next = Some(first);
-        for _ in 0..ORDERS {
+        for taken in 1..=ORDERS {
             match next {
                 Some(Order::Append(append)) => {
                     bytes += append.entries.iter().map(Vec::len).sum::<usize>();
@@ -110,7 +110,9 @@ impl Round {
                 Some(Order::End(answer)) => this.end = Some(answer),
                 None => break,
             }
-            next = if bytes < BYTES && this.end.is_none() { orders.try_recv().ok() } else { None };
+            // What is taken out of the channel must find its place in this round.
+            let more = taken < ORDERS && bytes < BYTES && this.end.is_none();
+            next = if more { orders.try_recv().ok() } else { None };
         }
         this
     }
@@ -147,7 +149,8 @@ impl<O: Fn() -> Result<Database, CannotOpen>> Clerk<O> {
             bytes += if fits { more } else { 0 };
             fits
         });
-        if self.trouble.is_none() && !others.is_empty() {
+        // One that is too large for what room there is says nothing of the others.
+        if self.trouble.is_none() && !others.is_empty() && bytes > limit / 10 * 9 {
             self.trouble = Some(Trouble::Full);
         }
         (fitting, others)

@@ -32,10 +32,11 @@ impl Drain {
 
     /// Publishes until shutdown; then closes the spool, with what is left in it.
     pub(crate) async fn run(mut self) {
-        let (shutdown, status) = (self.shutdown.clone(), self.spool.status());
+        let (shutdown, spool, status) = (self.shutdown.clone(), self.spool.clone(), self.spool.status());
         let age = async {
             loop {
                 status.borrow().tell_age(Timestamp::now());
+                spool.look_again();
                 tokio::time::sleep(LOOK).await;
             }
         };

@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,9 @@ use redb::{Builder, Database, DatabaseError, StorageError};
 
 /// Its name in the directory.
 const NAME: &str = "spool.redb";
+/// Its name until it is whole, so that an end of the process or of the disk's room in between leaves nothing that looks
+/// like a damaged file full of mail.
+const UNFINISHED: &str = "spool.redb.new";
 /// For its owner alone: it holds people's mail.
 const MODE: u32 = 0o600;
 /// Memory for pages of the file. Each is written once and read once, soon after, so that more would be of no use.
@@ -48,14 +51,40 @@ impl File {
         if !self.dir.is_dir() {
             return Err(CannotOpen::NoDirectory(self.dir.clone()));
         }
-        let path = self.dir.join(NAME);
-        let unusable =
-            |fault: io::Error| CannotOpen::Unusable { path: path.clone(), fault: fault.to_string() };
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(MODE).open(&path);
-        let file = file.map_err(unusable)?;
-        // One that was copied here may be open to others.
-        file.set_permissions(Permissions::from_mode(MODE)).map_err(unusable)?;
+        let (path, unfinished) = (self.dir.join(NAME), self.dir.join(UNFINISHED));
+        let unusable = |fault: io::Error| self.unusable(&fault);
+        // One that an earlier process did not get done with holds nothing.
+        match fs::remove_file(&unfinished) {
+            Err(fault) if fault.kind() != ErrorKind::NotFound => return Err(unusable(fault)),
+            _ => {}
+        }
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).mode(MODE);
+        if path.try_exists().map_err(unusable)? {
+            let file = options.open(&path).map_err(unusable)?;
+            // One that was copied here may be open to others.
+            file.set_permissions(Permissions::from_mode(MODE)).map_err(unusable)?;
+            return self.database(file);
+        }
+        let file = options.create_new(true).open(&unfinished).map_err(unusable)?;
+        let made = file.metadata().map_err(unusable)?.ino();
+        let database = self.database(file)?;
+        // A link and no renaming, which would take the name from a file that another process made meanwhile.
+        match fs::hard_link(&unfinished, &path) {
+            Err(fault) if fault.kind() != ErrorKind::AlreadyExists => return Err(unusable(fault)),
+            _ => {}
+        }
+        if fs::metadata(&path).map_err(unusable)?.ino() != made {
+            return Err(CannotOpen::InUse(self.dir.clone()));
+        }
+        fs::remove_file(&unfinished).map_err(unusable)?;
+        // The name of a new file is durable only when its directory is.
+        fs::File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(unusable)?;
+        Ok(database)
+    }
+
+    /// The store in this file, which is made where the file is empty.
+    fn database(&self, file: fs::File) -> Result<Database, CannotOpen> {
         let mut builder = Builder::new();
         builder.set_cache_size(CACHE).set_check_integrity_on_open(true);
         // The store may panic over a damaged file; its own words are in the log then.
@@ -63,14 +92,14 @@ impl File {
         let opened = opened.unwrap_or_else(|_| {
             Err(DatabaseError::Storage(StorageError::Corrupted("it is not what was written".to_owned())))
         });
-        let database = opened.map_err(|fault| self.told(&path, fault))?;
-        // The name of a new file is durable only when its directory is.
-        fs::File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(unusable)?;
-        Ok(database)
+        opened.map_err(|fault| self.told(fault))
     }
 
-    fn told(&self, path: &Path, fault: DatabaseError) -> CannotOpen {
-        let path = path.to_owned();
+    fn unusable(&self, fault: &io::Error) -> CannotOpen {
+        CannotOpen::Unusable { path: self.dir.join(NAME), fault: fault.to_string() }
+    }
+
+    fn told(&self, fault: DatabaseError) -> CannotOpen {
         match fault {
             DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
                 CannotOpen::InUse(self.dir.clone())
@@ -78,9 +107,9 @@ impl File {
             DatabaseError::Storage(StorageError::Io(fault))
                 if !matches!(fault.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) =>
             {
-                CannotOpen::Unusable { path, fault: fault.to_string() }
+                self.unusable(&fault)
             }
-            fault => CannotOpen::Damaged { path, fault: fault.to_string() },
+            fault => CannotOpen::Damaged { path: self.dir.join(NAME), fault: fault.to_string() },
         }
     }
 }

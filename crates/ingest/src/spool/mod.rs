@@ -22,10 +22,12 @@ mod pace;
 mod status;
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use broker::{Publication, PublishError};
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 pub(crate) use self::drain::Drain;
 pub(crate) use self::file::CannotOpen;
@@ -33,6 +35,8 @@ pub(crate) use self::status::Status;
 
 /// Orders that wait for the clerk; more are refused.
 const WAITING: usize = 4096;
+/// Bytes of entries that wait for the clerk; more are refused.
+const WAITING_BYTES: usize = 128 * 1024 * 1024;
 
 /// Where the spool is, and how much it takes.
 #[derive(Debug, Clone)]
@@ -41,6 +45,8 @@ pub(crate) struct SpoolSettings {
     pub(crate) dir: PathBuf,
     /// Most bytes of entries.
     pub(crate) limit: u64,
+    /// How long the disk may take before the caller is answered.
+    pub(crate) patience: Duration,
 }
 
 /// Why an entry is not in the spool.
@@ -49,7 +55,7 @@ pub(crate) enum Unspooled {
     /// There is no room, or too many wait; nothing was kept.
     #[error("the spool has no room")]
     Full,
-    /// The disk failed; it may have been kept all the same.
+    /// The disk failed, or was too slow; it may have been kept all the same.
     #[error("the spool cannot be written")]
     Broken,
 }
@@ -79,6 +85,8 @@ enum Order {
 struct Append {
     entries: Vec<Vec<u8>>,
     answer: oneshot::Sender<Result<(), Unspooled>>,
+    /// Its part of the memory for what waits, also when nobody waits for the answer any more.
+    _room: OwnedSemaphorePermit,
 }
 
 /// A look at the oldest entries behind one.
@@ -92,6 +100,9 @@ struct Read {
 #[derive(Clone)]
 pub(crate) struct Spool {
     orders: mpsc::Sender<Order>,
+    /// In bytes.
+    room: Arc<Semaphore>,
+    patience: Duration,
     status: watch::Receiver<Status>,
 }
 
@@ -101,7 +112,11 @@ impl Spool {
         let (orders, taken) = mpsc::channel(WAITING);
         let file = file::File::at(&settings.dir);
         let status = clerk::start(move || file.open(), settings.limit, taken).await?;
-        Ok(Self { orders, status })
+        Ok(Self::new(orders, settings.patience, status))
+    }
+
+    fn new(orders: mpsc::Sender<Order>, patience: Duration, status: watch::Receiver<Status>) -> Self {
+        Self { orders, room: Arc::new(Semaphore::new(WAITING_BYTES)), patience, status }
     }
 
     /// Whether anything waits here that what comes now is to go behind.
@@ -116,15 +131,21 @@ impl Spool {
 
     /// Writes all of these down; they are on disk when this answers `Ok`.
     pub(crate) async fn append(&self, publications: Vec<Publication>) -> Result<(), Unspooled> {
-        let entries = publications.iter().map(entry::encode).collect::<Result<_, _>>();
+        let entries = publications.iter().map(entry::encode).collect::<Result<Vec<_>, _>>();
         let entries = entries.map_err(|_| Unspooled::Broken)?;
+        let bytes =
+            u32::try_from(entries.iter().map(Vec::len).sum::<usize>()).map_err(|_| Unspooled::Full)?;
+        let room = Arc::clone(&self.room).try_acquire_many_owned(bytes).map_err(|_| Unspooled::Full)?;
         let (answer, answered) = oneshot::channel();
-        let order = Order::Append(Append { entries, answer });
+        let order = Order::Append(Append { entries, answer, _room: room });
         self.orders.try_send(order).map_err(|fault| match fault {
             mpsc::error::TrySendError::Full(_) => Unspooled::Full,
             mpsc::error::TrySendError::Closed(_) => Unspooled::Broken,
         })?;
-        answered.await.unwrap_or(Err(Unspooled::Broken))
+        match tokio::time::timeout(self.patience, answered).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) | Err(_) => Err(Unspooled::Broken),
+        }
     }
 
     /// The oldest entries behind this one; none while the disk fails.
@@ -139,8 +160,15 @@ impl Spool {
         let _ = self.orders.send(Order::Remove(entries)).await;
     }
 
+    /// Has the clerk look at a disk that failed, which it does before anything it is ordered to do.
+    fn look_again(&self) {
+        if self.status.borrow().is_broken() {
+            let _ = self.orders.try_send(Order::Remove(Vec::new()));
+        }
+    }
+
     /// Waits until everything that was ordered is done, and closes the file.
-    async fn end(&self) {
+    pub(crate) async fn end(&self) {
         let (answer, answered) = oneshot::channel();
         if self.orders.send(Order::End(answer)).await.is_ok() {
             let _ = answered.await;

@@ -7,7 +7,7 @@ use super::log::Totals;
 /// Why the spool takes nothing more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Trouble {
-    /// What waits has reached the limit.
+    /// What waits has come near the limit, and something did not fit.
     Full,
     /// The disk fails: how.
     Broken(String),
@@ -33,7 +33,12 @@ impl Status {
 
     /// Whether what waits is to be published before what comes now. On a disk that fails it cannot be.
     pub(super) fn goes_first(&self) -> bool {
-        self.messages > 0 && !matches!(self.trouble, Some(Trouble::Broken(_)))
+        self.messages > 0 && !self.is_broken()
+    }
+
+    /// Whether the disk fails.
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self.trouble, Some(Trouble::Broken(_)))
     }
 
     /// Why nothing is accepted at present, if so: the spool takes nothing, and RabbitMQ is away or has to wait for it.

@@ -4,6 +4,7 @@ use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 use std::{fs, io};
 
 use broker::Queue;
@@ -14,8 +15,11 @@ use tempfile::TempDir;
 use super::status::Trouble;
 use super::*;
 
+/// Longer than any test.
+const PATIENCE: Duration = Duration::from_secs(600);
+
 fn settings(dir: &Path, limit: u64) -> SpoolSettings {
-    SpoolSettings { dir: dir.to_owned(), limit }
+    SpoolSettings { dir: dir.to_owned(), limit, patience: PATIENCE }
 }
 
 fn publication(id: &str, bytes: usize) -> Publication {
@@ -79,7 +83,7 @@ async fn it_is_bounded_and_takes_a_request_whole_or_not_at_all() {
     spool.append(vec![publication("1", 4000)]).await.unwrap();
     let two = vec![publication("2", 4000), publication("3", 4000)];
     assert_eq!(spool.append(two.clone()).await, Err(Unspooled::Full));
-    assert_eq!(spool.status().borrow().trouble, Some(Trouble::Full));
+    assert_eq!(spool.status().borrow().trouble, None, "it is too large, and there is room for others");
     spool.append(vec![publication("4", 100)]).await.unwrap();
     assert_eq!(ids(&spool).await, ["1", "4"]);
     let first = content(&spool).await[0].0;
@@ -90,6 +94,16 @@ async fn it_is_bounded_and_takes_a_request_whole_or_not_at_all() {
     let status = spool.status().borrow().clone();
     assert_eq!((status.trouble, status.messages), (None, 3));
     assert!((8100..=10_000).contains(&status.bytes), "{}", status.bytes);
+    spool.append(vec![publication("5", 850)]).await.unwrap();
+    assert_eq!(spool.append(vec![publication("6", 4000)]).await, Err(Unspooled::Full));
+    assert_eq!(spool.status().borrow().trouble, Some(Trouble::Full));
+    let first = content(&spool).await[0].0;
+    spool.remove(vec![first]).await;
+    assert_eq!(ids(&spool).await, ["2", "3", "5"]);
+    assert_eq!(spool.status().borrow().trouble, Some(Trouble::Full), "not full and full by turns");
+    spool.remove(vec![content(&spool).await[0].0]).await;
+    assert_eq!(ids(&spool).await, ["3", "5"]);
+    assert_eq!(spool.status().borrow().trouble, None);
 }
 
 /// A disk that fails on demand, and counts how often it was made to keep what was written.
@@ -159,17 +173,19 @@ async fn on_a_bad_disk(dir: &TempDir, waiting: Vec<Order>) -> (Spool, Arc<Atomic
         Builder::new().create_with_backend(disk).map_err(|fault| unusable(fault.to_string()))
     };
     let status = clerk::start(open, 1 << 20, taken).await.unwrap();
-    (Spool { orders, status }, fails, syncs)
+    (Spool::new(orders, PATIENCE, status), fails, syncs)
 }
 
 #[tokio::test]
 async fn many_requests_share_a_write() {
     let dir = TempDir::new().unwrap();
-    let (answers, orders): (Vec<_>, Vec<_>) = (0..500)
+    let room = Arc::new(Semaphore::new(0));
+    let (answers, orders): (Vec<_>, Vec<_>) = (0..3000)
         .map(|id| {
             let (answer, answered) = oneshot::channel();
             let entries = vec![entry::encode(&publication(&id.to_string(), 10)).unwrap()];
-            (answered, Order::Append(Append { entries, answer }))
+            let room = Arc::clone(&room).try_acquire_many_owned(0).unwrap();
+            (answered, Order::Append(Append { entries, answer, _room: room }))
         })
         .unzip();
     let (spool, _, syncs) = on_a_bad_disk(&dir, orders).await;
@@ -179,8 +195,8 @@ async fn many_requests_share_a_write() {
     let for_all = syncs.load(Ordering::Relaxed);
     spool.append(vec![publication("another", 10)]).await.unwrap();
     let for_one = syncs.load(Ordering::Relaxed) - for_all;
-    assert!(for_one > 0 && for_all < 20, "{for_all} writes for 500 requests, and {for_one} for one");
-    assert_eq!(ids(&spool).await.len(), 501);
+    assert!(for_one > 0 && for_all < 20, "{for_all} writes for 3000 requests, and {for_one} for one");
+    assert_eq!(ids(&spool).await.len(), 3001);
 }
 
 #[tokio::test]
@@ -196,9 +212,12 @@ async fn a_disk_that_fails_is_told_and_found_again() {
     assert!(!spool.goes_first() && status.shut(true).is_none(), "the queue is good enough while it is there");
     assert_eq!(spool.read(0, 10).await, [], "nothing is read of what may be half written");
     fails.store(false, Ordering::Relaxed);
-    while spool.append(vec![publication("4", 10)]).await.is_err() {
+    // Nobody appends meanwhile.
+    while spool.status().borrow().is_broken() {
+        spool.look_again();
         tokio::task::yield_now().await;
     }
+    spool.append(vec![publication("4", 10)]).await.unwrap();
     assert!(spool.goes_first());
     let ids = ids(&spool).await;
     assert_eq!((ids.first().map(String::as_str), ids.last().map(String::as_str)), (Some("1"), Some("4")));
@@ -230,8 +249,33 @@ async fn what_cannot_be_opened_is_told_apart() {
         assert!(fault.contains("is damaged") && fault.contains("move that file away"), "{fault}");
     }
     fs::write(&file, whole).unwrap();
+    fs::write(dir.path().join("spool.redb.new"), "of a process that ended while it made the file").unwrap();
     let mended = Spool::open(settings(dir.path(), 1 << 20)).await.unwrap();
     assert_eq!(ids(&mended).await, ["1"]);
+    assert_eq!(names(dir.path()), ["spool.redb"]);
+}
+
+/// What is in a directory.
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort_unstable();
+    names
+}
+
+#[tokio::test]
+async fn a_file_has_its_name_only_when_it_is_whole() {
+    let dir = TempDir::new().unwrap();
+    // The bytes with which the store begins, before it is one.
+    fs::write(dir.path().join("spool.redb.new"), [0; 4096]).unwrap();
+    let spool = Spool::open(settings(dir.path(), 1 << 20)).await.unwrap();
+    assert_eq!(names(dir.path()), ["spool.redb"]);
+    let second = Spool::open(settings(dir.path(), 1 << 20)).await.err().unwrap().to_string();
+    assert!(second.contains("another process"), "{second}");
+    spool.append(vec![publication("1", 10)]).await.unwrap();
+    spool.end().await;
+    let again = Spool::open(settings(dir.path(), 1 << 20)).await.unwrap();
+    assert_eq!(ids(&again).await, ["1"]);
 }
 
 #[tokio::test]
@@ -247,4 +291,30 @@ async fn a_torn_end_takes_nothing_away_that_was_answered() {
     let found = Spool::open(settings(crashed.path(), 1 << 20)).await.unwrap();
     assert_eq!(ids(&found).await, (0..50).map(|id| id.to_string()).collect::<Vec<_>>());
     assert_eq!(*found.status().borrow(), *spool.status().borrow());
+}
+
+/// A spool whose clerk is stuck, with the orders that wait for it.
+fn with_a_disk_that_hangs() -> (Spool, mpsc::Receiver<Order>, watch::Sender<Status>) {
+    let (orders, waiting) = mpsc::channel(WAITING);
+    let (told, status) = watch::channel(Status::default());
+    (Spool::new(orders, Duration::from_secs(5), status), waiting, told)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_hangs_keeps_nobody_waiting() {
+    let (spool, _waiting, _told) = with_a_disk_that_hangs();
+    assert_eq!(spool.append(vec![publication("1", 10)]).await, Err(Unspooled::Broken));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_the_disk_is_bounded_in_bytes() {
+    let (spool, mut waiting, _told) = with_a_disk_that_hangs();
+    let mib = || vec![publication("1", 10 << 20)];
+    // Nobody waits for these any more, and they are in memory all the same.
+    for _ in 0..WAITING_BYTES / (11 << 20) + 1 {
+        assert_eq!(spool.append(mib()).await, Err(Unspooled::Broken));
+    }
+    assert_eq!(spool.append(mib()).await, Err(Unspooled::Full));
+    drop(waiting.try_recv());
+    assert_eq!(spool.append(mib()).await, Err(Unspooled::Broken));
 }

@@ -39,6 +39,15 @@ impl Error {
         matches!(self, Self::Unavailable(_) | Self::Contention(_))
     }
 
+    /// Whether what passes may be due to what the statement asked for, and others may work meanwhile: it took too long, or
+    /// waited for a lock, or for a disk.
+    pub fn is_of_statement(&self) -> bool {
+        let Self::Unavailable(cause) = self else { return false };
+        let state = cause.downcast_ref::<tokio_postgres::Error>().and_then(|fault| fault.code());
+        let theirs = [SqlState::LOCK_NOT_AVAILABLE, SqlState::QUERY_CANCELED, SqlState::IO_ERROR];
+        state.is_some_and(|state| theirs.contains(state))
+    }
+
     /// What is wrong with the database, in words that name no host, user or secret, and may be shown to anybody.
     pub fn condition(&self) -> String {
         let Self::Unavailable(cause) = self else { return self.to_string() };

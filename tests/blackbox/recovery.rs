@@ -326,6 +326,7 @@ async fn recovers_from_postgres_that_only_reads() {
     }
     let offered = async || scene.raven.vhost.queue("sends").await.map(|queue| queue["messages"].clone());
     until("the messages to wait in the queue", offered, |count| *count == Some(5.into())).await;
+    scene.tell("postgres", [(200, false), (503, false)]).await;
     let order = format!("alter database {name} reset default_transaction_read_only");
     session.client.execute(&order, &[]).await.unwrap();
     session.client.execute(end, &[]).await.unwrap();

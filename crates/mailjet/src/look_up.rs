@@ -37,16 +37,19 @@ pub(crate) fn read(status: StatusCode, body: &[u8], id: MessageId) -> LookUp {
         let words = "Mailjet's answer to the question what became of the message cannot be read.";
         return LookUp::Unavailable(Reason::new("answer_unreadable", words));
     };
-    // Rows were asked for by our id. One that does not say whose it is may well be ours, and to take it for a stranger's
-    // would send the message again.
-    let doubtful = page.data.iter().any(|row| !row.custom_id.is_string());
+    // Mailjet was asked for rows of ours only. Where others come, it has not understood the question, and shows the latest
+    // of everything; and it leaves empty what it does not say, so that a row without an id may well be ours. To take any
+    // of them for a "no" would send the message again.
+    if page.data.is_empty() {
+        return LookUp::NotHeard;
+    }
     let ours: Vec<Acceptance> =
         page.data.into_iter().filter(|row| row.is_of(id)).map(Row::acceptance).collect();
-    if ours.is_empty() && doubtful {
-        let words = "Mailjet's answer to the question what became of the message does not say which message it tells of.";
+    if ours.is_empty() {
+        let words = "Mailjet's answer to the question what became of the message tells of other messages.";
         return LookUp::Unavailable(Reason::new("answer_unreadable", words));
     }
-    if ours.is_empty() { LookUp::NotHeard } else { LookUp::Found(ours) }
+    LookUp::Found(ours)
 }
 
 impl Row {
@@ -70,9 +73,8 @@ mod tests {
     const ID: MessageId = MessageId(Uuid::from_u128(0xabc));
 
     #[test]
-    fn rows_of_other_messages_prove_nothing() {
-        let body =
-            br#"{"Count":1,"Data":[{"ID":"5","CustomID":"something-else","ContactAlt":"a@b.co"}],"Total":1}"#;
+    fn only_an_empty_list_says_that_it_has_not_heard() {
+        let body = br#"{"Count":0,"Data":[],"Total":0}"#;
         assert_eq!(read(StatusCode::OK, body, ID), LookUp::NotHeard);
     }
 
@@ -86,12 +88,12 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_does_not_say_whose_it_is_proves_nothing_either_way() {
+    fn rows_of_other_messages_or_of_nobody_prove_nothing() {
         let read = |rows: &str| read(StatusCode::OK, format!(r#"{{"Data":[{rows}]}}"#).as_bytes(), ID);
-        for rows in [r#"{"ID":5}"#, r#"{"ID":5,"CustomID":null}"#, r#"{"CustomID":""},{"CustomID":7}"#] {
+        let strange = r#"{"ID":"5","CustomID":"something-else","ContactAlt":"a@b.co"}"#;
+        for rows in [strange, r#"{"ID":5}"#, r#"{"CustomID":null}"#, r#"{"CustomID":""},{"CustomID":7}"#] {
             assert!(matches!(read(rows), LookUp::Unavailable(_)), "{rows}");
         }
-        assert_eq!(read(r#"{"CustomID":""}"#), LookUp::NotHeard);
         assert!(matches!(read(&format!(r#"{{"ID":5}},{{"CustomID":"{ID}"}}"#)), LookUp::Found(_)));
     }
 

@@ -1,11 +1,11 @@
 //! Table `api_keys`.
 
-use deadpool_postgres::Transaction;
 use domain::api_key::{ApiKey, KeyId, Scope};
 use domain::{Action, Actor, KeyName, TenantId};
 use jiff::Timestamp;
 
 use crate::audit::{self, Entry};
+use crate::lent::Transaction;
 use crate::{Error, Store};
 
 /// Keys that a tenant may have at once.

@@ -2,10 +2,10 @@
 //! that neither exists without the other. Entries are never changed, but for two: one of something that takes several
 //! transactions has its counts brought up to date in each of them, and an erasure takes a person's address out.
 
-use deadpool_postgres::Transaction;
 use domain::{Action, Actor, TenantId};
 use jiff::Timestamp;
 
+use crate::lent::Transaction;
 use crate::{Error, Store};
 
 /// Something that was done.
@@ -50,7 +50,7 @@ pub struct Filter {
 }
 
 /// Writes an entry, which counts when the transaction does.
-pub async fn record(transaction: &Transaction<'_>, entry: Entry<'_>) -> Result<(), Error> {
+pub(crate) async fn record(transaction: &Transaction<'_>, entry: Entry<'_>) -> Result<(), Error> {
     let statement = transaction
         .prepare_cached(
             "insert into audit_log (tenant_id, actor, action, subject, detail) values ($1, $2, $3, $4, $5)",

@@ -2,11 +2,12 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use deadpool_postgres::Connect;
+use futures_util::Stream as _;
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -22,6 +23,7 @@ use crate::doubt::Doubt;
 const SILENCE: Duration = Duration::from_secs(35);
 /// How long a connection is suspected of that before it is closed.
 const SUSPICION: Duration = Duration::from_secs(1);
+
 /// Connects on the runtime that prepared the store, whichever runtime asks: a connection that lived on the one thread
 /// of an HTTP worker would wait for that worker's requests, and die with it.
 pub(crate) struct On<T> {
@@ -72,44 +74,32 @@ where
     }
 }
 
-/// Drives a connection to its end; answers nothing when it was dead.
+/// Drives a connection to its end; answers nothing when it was dead. One that is known to be dead is suspected first, as
+/// one is that was silent for long: an answer that lies in the socket is not to be thrown away.
 async fn unless_dead<T>(connection: impl Future<Output = T>, doubt: &Doubt) -> Option<T> {
-    // When something was written or read last.
-    let active = Mutex::new(Instant::now());
-    tokio::select! {
-        // First, since it has to see when the connection was active before this turn.
-        biased;
-        () = doubt.known_dead(|| *lock(&active)) => None,
-        ended = unless_silent(connection, &active, doubt) => ended,
-    }
-}
-
-fn lock(active: &Mutex<Instant>) -> MutexGuard<'_, Instant> {
-    active.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The same; answers nothing when that was for its silence.
-async fn unless_silent<T>(
-    connection: impl Future<Output = T>,
-    active: &Mutex<Instant>,
-    doubt: &Doubt,
-) -> Option<T> {
     let (mut connection, mut silence) = (pin!(connection), pin!(tokio::time::sleep(SILENCE)));
+    let mut news = pin!(doubt.news());
+    // When something was written or read last.
+    let mut active = Instant::now();
     let mut suspected = false;
     poll_fn(|context| {
         let is_late = silence.as_mut().poll(context).is_ready();
+        let mut is_told = false;
+        while let Poll::Ready(Some(())) = news.as_mut().poll_next(context) {
+            is_told = true;
+        }
         if let Poll::Ready(ended) = connection.as_mut().poll(context) {
             return Poll::Ready(Some(ended));
         }
         let now = Instant::now();
-        if !is_late {
+        if !is_late && !is_told {
             // Something was to be written or read; hardly anything else calls.
-            (*lock(active), suspected) = (now, false);
+            (active, suspected) = (now, false);
             return Poll::Pending;
         }
-        let mut until = *lock(active) + SILENCE;
-        if until <= now {
-            if suspected && !doubt.is_patient() {
+        let mut until = active + SILENCE;
+        if until <= now || doubt.condemns(active) {
+            if is_late && suspected && !doubt.is_patient() {
                 return Poll::Ready(None);
             }
             // In a process that was stopped the answer may have come just now.
@@ -128,6 +118,7 @@ async fn unless_silent<T>(
 #[cfg(test)]
 mod tests {
     use tokio::sync::mpsc;
+    use tokio::task::JoinSet;
 
     use super::*;
 
@@ -154,6 +145,46 @@ mod tests {
         let doubt = Doubt::default();
         doubt.be_patient();
         let connection = tokio::time::sleep(100 * SILENCE);
+        assert_eq!(unless_dead(connection, &doubt).await, Some(()));
+    }
+
+    /// Condemns all that was silent for a moment, from a task of its own: nothing else is to call the connection.
+    fn condemning(doubt: &Arc<Doubt>, and_then: impl Future<Output = ()> + Send + 'static) -> JoinSet<()> {
+        let (doubt, mut task) = (Arc::clone(doubt), JoinSet::new());
+        task.spawn(async move {
+            tokio::time::sleep(SUSPICION).await;
+            doubt.condemn(Instant::now());
+            and_then.await;
+        });
+        task
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_known_to_be_dead_ends_soon() {
+        let (doubt, begun) = (Arc::<Doubt>::default(), Instant::now());
+        let _task = condemning(&doubt, async {});
+        assert_eq!(unless_dead(std::future::pending::<()>(), &doubt).await, None);
+        assert!(begun.elapsed() < SILENCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_there_when_a_connection_is_condemned_is_taken() {
+        let doubt = Arc::<Doubt>::default();
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let _task = condemning(&doubt, async { answer.send(()).unwrap() });
+        assert_eq!(unless_dead(answered, &doubt).await, Some(Ok(())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_moves_while_it_is_suspected_lives() {
+        let doubt = Arc::<Doubt>::default();
+        let (something, mut passes) = mpsc::unbounded_channel();
+        let connection = async { while passes.recv().await.is_some() {} };
+        let _task = condemning(&doubt, async move {
+            tokio::time::sleep(SUSPICION / 2).await;
+            something.send(()).unwrap();
+            tokio::time::sleep(SILENCE / 2).await;
+        });
         assert_eq!(unless_dead(connection, &doubt).await, Some(()));
     }
 

@@ -2,7 +2,6 @@
 
 mod looks;
 
-use deadpool_postgres::Transaction;
 use domain::{Action, Actor, DomainId, DomainName, DomainRecord, DomainStatus, Reason, TenantId};
 use jiff::Timestamp;
 use tokio_postgres::Row;
@@ -10,6 +9,7 @@ use uuid::Uuid;
 
 pub use self::looks::{Turn, Verdict, conclude, fail, take, take_due};
 use crate::audit::{self, Entry};
+use crate::lent::Transaction;
 use crate::{Error, Store};
 
 /// What a domain is read from.

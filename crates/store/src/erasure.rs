@@ -16,6 +16,7 @@ use domain::{Action, Actor, TenantId};
 use uuid::Uuid;
 
 use crate::audit::{self, Entry};
+use crate::lent::Transaction;
 use crate::{Error, Store};
 
 pub use kept::{Kept, kept};
@@ -186,10 +187,7 @@ impl Erasure {
     }
 
     /// Whether the address is on the suppression list, and whether it was taken off.
-    async fn suppression(
-        &self,
-        transaction: &deadpool_postgres::Transaction<'_>,
-    ) -> Result<(bool, bool), Error> {
+    async fn suppression(&self, transaction: &Transaction<'_>) -> Result<(bool, bool), Error> {
         let statement = if self.request.keep_suppression {
             "select from suppressions where tenant_id = $1 and email_key = $2"
         } else {
@@ -204,7 +202,7 @@ impl Erasure {
 /// stand there as they were written, so each is compared in the form in which addresses are. `audit_log_tenant_idx` serves
 /// this.
 async fn audit_entries(
-    transaction: &deadpool_postgres::Transaction<'_>,
+    transaction: &Transaction<'_>,
     tenant: TenantId,
     key: &str,
     after: i64,

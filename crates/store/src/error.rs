@@ -39,6 +39,32 @@ impl Error {
         matches!(self, Self::Unavailable(_) | Self::Contention(_))
     }
 
+    /// Whether what passes may be due to what the statement asked for, and others may work meanwhile: it took too long, or
+    /// waited for a lock, or for a disk.
+    pub fn is_of_statement(&self) -> bool {
+        let Self::Unavailable(cause) = self else { return false };
+        let state = cause.downcast_ref::<tokio_postgres::Error>().and_then(|fault| fault.code());
+        let theirs = [SqlState::LOCK_NOT_AVAILABLE, SqlState::QUERY_CANCELED, SqlState::IO_ERROR];
+        state.is_some_and(|state| theirs.contains(state))
+    }
+
+    /// What is wrong with the database, in words that name no host, user or secret, and may be shown to anybody.
+    pub fn condition(&self) -> String {
+        let Self::Unavailable(cause) = self else { return self.to_string() };
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&**cause);
+        while let Some(fault) = cause {
+            if let Some(state) = fault.downcast_ref::<tokio_postgres::Error>().and_then(|fault| fault.code())
+            {
+                return format!("{self}: {}", words(state));
+            }
+            if fault.is::<crate::pool::OnlyReads>() {
+                return format!("{self}: {fault}");
+            }
+            cause = fault.source();
+        }
+        self.to_string()
+    }
+
     /// The name of the constraint that was in the way, if one was.
     pub fn constraint(&self) -> Option<&str> {
         match self {
@@ -77,12 +103,34 @@ fn lost(error: &tokio_postgres::Error) -> bool {
 }
 
 /// Whether a SQLSTATE stands for a state of affairs that passes by itself
-/// (PostgreSQL documentation, appendix A: classes 08, 53, 57 and 58, lock timeouts, and a server that only reads, as one
-/// does that is being replaced or has run out of space).
+/// (PostgreSQL documentation, appendix A: classes 08, 53, 57 and 58, lock timeouts, a process that was stopped in the middle of
+/// a transaction, and a server that only reads, as one does that is being replaced or has run out of space). A file that is missing is none: it is one table's or one value's,
+/// it does not come back, and must not stop what does not need it.
 fn passes(state: &SqlState) -> bool {
+    if *state == SqlState::UNDEFINED_FILE {
+        return false;
+    }
     let class = &state.code()[..2];
-    let passing = [SqlState::LOCK_NOT_AVAILABLE, SqlState::READ_ONLY_SQL_TRANSACTION];
+    let passing = [
+        SqlState::LOCK_NOT_AVAILABLE,
+        SqlState::READ_ONLY_SQL_TRANSACTION,
+        SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+    ];
     matches!(class, "08" | "53" | "57" | "58") || passing.contains(state)
+}
+
+/// What a SQLSTATE says against connecting.
+fn words(state: &SqlState) -> String {
+    let known = [
+        (SqlState::INVALID_PASSWORD, "the password is wrong"),
+        (SqlState::INVALID_AUTHORIZATION_SPECIFICATION, "it does not let this user in"),
+        (SqlState::INVALID_CATALOG_NAME, "there is no such database"),
+        (SqlState::TOO_MANY_CONNECTIONS, "it has no connection left"),
+        (SqlState::CANNOT_CONNECT_NOW, "it is starting or ending"),
+        (SqlState::READ_ONLY_SQL_TRANSACTION, "it only reads"),
+    ];
+    let words = known.iter().find(|(known, _)| known == state).map(|(_, words)| *words);
+    words.map_or_else(|| format!("SQLSTATE {}", state.code()), |words| format!("{words} ({})", state.code()))
 }
 
 impl From<PoolError> for Error {
@@ -92,6 +140,21 @@ impl From<PoolError> for Error {
         match error {
             PoolError::Backend(backend) => Self::Unavailable(Box::new(backend)),
             other => Self::Unavailable(Box::new(other)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_belongs_to_one_row_or_table_does_not_pass() {
+        for code in ["08006", "53300", "57014", "58030", "55P03", "25006", "25P03"] {
+            assert!(passes(&SqlState::from_code(code)), "{code}");
+        }
+        for code in ["58P01", "23505", "22P05", "XX001", "42P01"] {
+            assert!(!passes(&SqlState::from_code(code)), "{code}");
         }
     }
 }

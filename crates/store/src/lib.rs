@@ -16,6 +16,7 @@ pub mod domains;
 mod doubt;
 pub mod erasure;
 mod error;
+mod lent;
 pub mod managed_tokens;
 pub mod messages;
 pub mod migrate;

@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::Transaction;
 use domain::api_key::SecretHash;
 use domain::webhook_token::WebhookToken;
 use domain::{Action, Actor, TenantId, TokenId};
 use uuid::Uuid;
 
+use crate::lent::Transaction;
 use crate::providers::AccountDigest;
 use crate::webhook_tokens::note;
 use crate::{Error, Store};

@@ -23,18 +23,18 @@ pub struct Applied {
 pub async fn run(store: &Store) -> Result<Vec<Applied>, Error> {
     // Waiting for another process's migration may take longer than a statement normally may.
     store.be_patient();
-    let mut client = store.client().await?;
+    let mut client = store.client().await?.keep();
     client.batch_execute("set statement_timeout = 0; set lock_timeout = 0").await?;
     client.execute("select pg_advisory_lock($1)", &[&LOCK]).await?;
     let result = apply(&mut client).await;
     // The connection is not given back: closing it frees the lock and drops the settings, whatever happened.
-    drop(deadpool_postgres::Object::take(client));
+    drop(client);
     let applied = result?;
     crate::partitions::ensure(store).await?;
     Ok(applied)
 }
 
-async fn apply(client: &mut deadpool_postgres::Object) -> Result<Vec<Applied>, Error> {
+async fn apply(client: &mut deadpool_postgres::ClientWrapper) -> Result<Vec<Applied>, Error> {
     let client: &mut tokio_postgres::Client = client;
     let report = embedded::migrations::runner()
         .run_async(client)

@@ -4,21 +4,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{
-    Hook, HookError, Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts,
+    Hook, HookError, Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts,
 };
 use rustls_platform_verifier::ConfigVerifierExt as _;
 use tokio::runtime::Handle;
 use tokio_postgres::config::SslMode;
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::Error;
 use crate::connection::On;
 use crate::doubt::Doubt;
+use crate::lent::Lent;
 
-/// Bounds that the server keeps, so that no statement of ours outlives the interest in its result.
+/// Bounds that the server keeps, so that no statement of ours outlives the interest in its result, nor a session or its
+/// locks the process that had them: a network may lose the end of a connection. Not every system has the server look
+/// after the connection of a statement under way, and one that has not refuses to.
 const SESSION: &str = "set statement_timeout = '30s'; set lock_timeout = '20s'; \
-     set idle_in_transaction_session_timeout = '30s'; set time zone 'UTC'";
+     set idle_in_transaction_session_timeout = '10s'; set time zone 'UTC'; \
+     set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3; \
+     select set_config('client_connection_check_interval', '5s', false) where version() like '%linux%'";
 
 /// A handle on the database; clones share its connections.
 #[derive(Clone)]
@@ -55,6 +60,11 @@ pub enum InvalidUrl {
     #[error("asks for TLS, and the system's certificates cannot be loaded: {0}")]
     Tls(String),
 }
+
+/// As a server does that is being replaced, or has run out of space.
+#[derive(Debug, thiserror::Error)]
+#[error("it only reads")]
+pub(crate) struct OnlyReads;
 
 impl Store {
     /// Prepares up to `connections` connections to `url`; the first is made when it is needed, so the database need
@@ -105,15 +115,19 @@ impl Store {
     }
 
     /// A connection from the pool.
-    pub(crate) async fn client(&self) -> Result<Object, Error> {
-        Ok(self.pool.get().await?)
+    pub(crate) async fn client(&self) -> Result<Lent, Error> {
+        Ok(Lent::new(self.pool.get().await?))
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers, and takes what is written.
     pub async fn ping(&self) -> Result<(), Error> {
         let client = self.client().await?;
-        client.simple_query("select 1").await?;
-        Ok(())
+        let answer = client.simple_query("show transaction_read_only").await?;
+        let says = |message: &SimpleQueryMessage| match message {
+            SimpleQueryMessage::Row(row) => row.get(0) == Some("on"),
+            _ => false,
+        };
+        if answer.iter().any(says) { Err(Error::Unavailable(Box::new(OnlyReads))) } else { Ok(()) }
     }
 
     /// From now on, lets statements take as long as they will.

@@ -2,12 +2,12 @@
 
 mod import;
 
-use deadpool_postgres::Transaction;
 use domain::{Action, Actor, EmailAddress, EventId, SuppressionReason, TenantId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::audit::{self, Entry};
+use crate::lent::Transaction;
 use crate::{Error, Store};
 
 pub use import::{Import, Imported};

@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 use crate::Store;
 
 const PROBE: Duration = Duration::from_secs(2);
+const NO_ANSWER: &str = "the database does not answer";
 
 /// Asks the database from time to time whether it is there. The value is what is wrong with it, if anything is.
 pub fn watch(
@@ -19,15 +20,16 @@ pub fn watch(
     let (sender, receiver) = watch::channel(Some("not asked yet".to_owned()));
     tracker.spawn(async move {
         loop {
-            let fault = match tokio::time::timeout(PROBE, store.ping()).await {
-                Ok(Ok(())) => None,
-                Ok(Err(fault)) => Some(fault.to_string()),
-                Err(_) => Some("the database does not answer".to_owned()),
+            // The log tells all of it; the state is shown to whoever asks.
+            let (fault, whole) = match tokio::time::timeout(PROBE, store.ping()).await {
+                Ok(Ok(())) => (None, String::new()),
+                Ok(Err(fault)) => (Some(fault.condition()), describe(&fault)),
+                Err(_) => (Some(NO_ANSWER.to_owned()), NO_ANSWER.to_owned()),
             };
             sender.send_if_modified(|state| {
                 let changed = state.is_some() != fault.is_some();
                 match (&fault, changed) {
-                    (Some(fault), true) => tracing::warn!("database: {fault}"),
+                    (Some(_), true) => tracing::warn!("database: {whole}"),
                     (None, true) => tracing::info!("database: connected"),
                     _ => {}
                 }
@@ -40,4 +42,10 @@ pub fn watch(
         }
     });
     receiver
+}
+
+/// An error with all its causes, in one line.
+fn describe(fault: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(fault.source(), |fault| fault.source());
+    causes.fold(fault.to_string(), |text, cause| format!("{text}: {cause}"))
 }

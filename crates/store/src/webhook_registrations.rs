@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::Transaction;
 use domain::{Action, Actor, TenantId};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::Row;
 
 use crate::audit::{self, Entry};
+use crate::lent::Transaction;
 use crate::providers::MAILJET;
 use crate::seal::Place;
 use crate::sealed::seal;

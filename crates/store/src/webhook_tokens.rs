@@ -1,12 +1,12 @@
 //! Table `webhook_tokens`: those made by hand. Those that Raven makes itself are in `managed_tokens.rs`.
 
-use deadpool_postgres::Transaction;
 use domain::webhook_token::WebhookToken;
 use domain::{Action, Actor, TenantId, TokenId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::audit::{self, Entry};
+use crate::lent::Transaction;
 use crate::{Error, Store};
 
 /// Tokens that a tenant may have at once: the one in use, and its successor.

@@ -60,7 +60,8 @@ impl Chores {
     pub(crate) async fn link_events(self, shutdown: CancellationToken) {
         while shutdown.run_until_cancelled(tokio::time::sleep(LINKS)).await.is_some() {
             for (name, period, window) in LINKING {
-                match link(&self.store, name, period, window).await {
+                let turn = self.liveness.turn("links");
+                match link(&self.store, (name, period, window), || turn.renew()).await {
                     Ok(0) => {}
                     Ok(linked) => {
                         tracing::info!(linked, "events linked to messages that appeared after them");
@@ -73,10 +74,14 @@ impl Chores {
     }
 }
 
-async fn link(store: &Store, name: &str, period: Duration, window: Window) -> Result<usize, store::Error> {
+async fn link(
+    store: &Store,
+    (name, period, window): (&str, Duration, Window),
+    further: impl Fn(),
+) -> Result<usize, store::Error> {
     // A little earlier than due, or each turn would be missed by the time that the last one took.
     if chores::take(store, name, period.mul_f64(0.9)).await? {
-        delivery_events::link(store, window).await
+        delivery_events::link(store, window, further).await
     } else {
         Ok(0)
     }

@@ -8,7 +8,7 @@ use domain::Rhythm;
 use domain::retry::{ReconcilePolicy, RetryPolicy};
 use service::settings::{age, count, duration, listen, positive};
 use service::shared::{
-    AMQP_URL, DATABASE_URL, ENCRYPTION_KEYS, MAILJET_TIMEOUT, MAILJET_URL, SHUTDOWN_GRACE,
+    AMQP_URL, DATABASE_URL, ENCRYPTION_KEYS, MAILJET_TIMEOUT, MAILJET_URL, SHUTDOWN_GRACE, mailjet_timeout,
 };
 use service::{Environment, Invalid, Program, Variable};
 use store::{DatabaseUrl, Keyring};
@@ -220,7 +220,7 @@ impl Settings {
     pub fn read(environment: &Environment) -> Result<Self, Invalid> {
         // The client of Mailjet is made here, and needs to know which TLS to use.
         service::program::install_tls();
-        let timeout = environment.read(&MAILJET_TIMEOUT, positive)?;
+        let timeout = environment.read(&MAILJET_TIMEOUT, mailjet_timeout)?;
         Ok(Self {
             database: environment.read(&DATABASE_URL, DatabaseUrl::parse)?,
             broker: environment.read(&AMQP_URL, BrokerUrl::parse)?,

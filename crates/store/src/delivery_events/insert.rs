@@ -2,7 +2,6 @@
 
 use std::sync::LazyLock;
 
-use deadpool_postgres::Transaction;
 use domain::{DeliveryEvent, Status};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -10,6 +9,7 @@ use uuid::Uuid;
 use super::Incoming;
 use super::find::FOUND;
 use crate::Error;
+use crate::lent::Transaction;
 
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     format!(

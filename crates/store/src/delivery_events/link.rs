@@ -57,7 +57,7 @@ order by i.received_at desc, i.tenant_id desc, i.fingerprint desc"
 type Place = (Timestamp, Uuid, Vec<u8>);
 
 /// Links what can be linked by now, and applies what those events do; answers how many they were.
-pub async fn link(store: &Store, window: Window) -> Result<usize, Error> {
+pub async fn link(store: &Store, window: Window, further: impl Fn()) -> Result<usize, Error> {
     let (mut seen, mut linked) = (0, 0);
     // Before every event: later than all times, with the greatest key.
     let mut place: Place = (Timestamp::MAX, Uuid::max(), vec![0xff; 17]);
@@ -65,6 +65,7 @@ pub async fn link(store: &Store, window: Window) -> Result<usize, Error> {
         let page = link_page(store, window.age, &place).await?;
         seen += page.rows;
         linked += page.linked;
+        further();
         match page.end {
             Some(end) => place = end,
             None => break,

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use deadpool_postgres::Transaction;
 use domain::address::key_of;
 use domain::{DeliveryEvent, EventId, Status, TenantId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::insert::{Entry, insert};
+use crate::lent::Transaction;
 use crate::messages::{Move, apply};
 use crate::suppressions::{Cause, suppress};
 use crate::{Error, Store};

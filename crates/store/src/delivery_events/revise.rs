@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
-use deadpool_postgres::Transaction;
 use domain::address::key_of;
 use domain::{DeliveryEvent, EventId, EventKind, Status, TenantId};
 use tokio_postgres::Row;
@@ -11,6 +10,7 @@ use uuid::Uuid;
 
 use super::Archived;
 use super::find::FOUND;
+use crate::lent::Transaction;
 use crate::messages::{Move, apply, take_back};
 use crate::suppressions::{Cause, suppress};
 use crate::{Error, Store};

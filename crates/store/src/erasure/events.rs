@@ -1,11 +1,11 @@
 //! Taking a person out of events.
 
-use deadpool_postgres::Transaction;
 use domain::TenantId;
 use uuid::Uuid;
 
 use super::NOBODY;
 use crate::Error;
+use crate::lent::Transaction;
 
 /// Events of one step.
 const MOST: i64 = 500;

@@ -1,13 +1,13 @@
 //! Taking a person out of messages.
 
 use bytes::Bytes;
-use deadpool_postgres::Transaction;
 use domain::{Mailbox, QueuedMessage, Status, TenantId};
 use jiff::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{Erased, NOBODY, events};
+use crate::lent::Transaction;
 use crate::messages::Envelope;
 use crate::retention::Step;
 use crate::{Error, Store};

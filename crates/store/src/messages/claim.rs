@@ -3,13 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use deadpool_postgres::Object;
 use domain::{MessageId, QueuedMessage, Reason, Status};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::read::Envelope;
 use super::settle::{self, Move};
+use crate::lent::Lent;
 use crate::providers::AccountDigest;
 use crate::{Error, Store};
 
@@ -169,7 +169,7 @@ pub async fn claim(
 
 /// Links events that were here before their messages. The claim stands whatever becomes of this: what is not linked now
 /// is linked within seconds by the pass over late events.
-async fn link(client: &mut Object, messages: Vec<(Uuid, Uuid)>) {
+async fn link(client: &mut Lent, messages: Vec<(Uuid, Uuid)>) {
     let (ids, tenants): (Vec<Uuid>, Vec<Uuid>) = messages.into_iter().unzip();
     let linking = async {
         let statement = client.prepare_cached(LINK).await?;

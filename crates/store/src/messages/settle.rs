@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use deadpool_postgres::Transaction;
 use domain::{EventKind, Status, TenantId};
 use futures_util::future::try_join3;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::Error;
+use crate::lent::Transaction;
 
 /// What one event does to one message.
 #[derive(Debug, Clone, PartialEq, Eq)]

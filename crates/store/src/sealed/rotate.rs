@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::Transaction;
 use domain::{Action, Actor, TenantId};
 use secrecy::SecretString;
 use tokio::time::{Instant, sleep};
@@ -15,6 +14,7 @@ use uuid::Uuid;
 
 use super::{SEALED, Sealed, seal};
 use crate::audit::{self, Entry};
+use crate::lent::Transaction;
 use crate::seal::{Place, Unsealable};
 use crate::{Error, Keyring, Store};
 
@@ -175,24 +175,17 @@ impl Work<'_> {
 
     /// The rows as they are now, locked; those that others hold, and those that are gone, are not among them.
     async fn lock(&self, transaction: &Transaction<'_>, keys: &[Key]) -> Result<Vec<Record>, Error> {
-        self.read(transaction, keys, " for update skip locked").await
+        let (tenants, rows) = columns(keys);
+        let select = self.question(" for update skip locked");
+        let rows = transaction.query(&select, &[&tenants, &rows]).await?;
+        Ok(rows.iter().map(|row| self.record(row)).collect())
     }
 
-    async fn read(
-        &self,
-        client: &impl deadpool_postgres::GenericClient,
-        keys: &[Key],
-        lock: &str,
-    ) -> Result<Vec<Record>, Error> {
-        let (tenants, rows): (Vec<Uuid>, Vec<&str>) =
-            keys.iter().map(|key| (key.tenant, key.row.as_str())).unzip();
-        let select = format!(
-            "{} where (tenant_id, {}::text) in (select * from unnest($1::uuid[], $2::text[])){lock}",
-            self.select(),
-            self.sealed.row
-        );
-        let rows = client.query(&select, &[&tenants, &rows]).await?;
-        Ok(rows.iter().map(|row| self.record(row)).collect())
+    fn question(&self, lock: &str) -> String {
+        let (select, row) = (self.select(), self.sealed.row);
+        format!(
+            "{select} where (tenant_id, {row}::text) in (select * from unnest($1::uuid[], $2::text[])){lock}"
+        )
     }
 
     async fn write(
@@ -226,10 +219,11 @@ impl Work<'_> {
             let before = held.len();
             let mut left = Vec::new();
             for keys in held.chunks(BATCH) {
+                let (tenants, rows) = columns(keys);
                 let client = self.store.client().await?;
-                let records = self.read(&client, keys, "").await?;
+                let found = client.query(&self.question(""), &[&tenants, &rows]).await?;
                 drop(client);
-                left.extend(self.turn(records).await?);
+                left.extend(self.turn(found.iter().map(|row| self.record(row)).collect()).await?);
             }
             held = left;
             if held.len() < before {
@@ -244,4 +238,8 @@ impl Work<'_> {
         }
         Ok(())
     }
+}
+
+fn columns(keys: &[Key]) -> (Vec<Uuid>, Vec<&str>) {
+    keys.iter().map(|key| (key.tenant, key.row.as_str())).unzip()
 }

@@ -75,6 +75,7 @@ impl Sender {
         let Some(left_out) = (news != News::None).then(|| self.rations.accounts.take()).flatten() else {
             return;
         };
+        self.desk.tell(tenant, news);
         if let Some(Reason { code, message: words }) = trouble {
             tracing::info!(%tenant, messages, code, words, left_out, "calls fail; their account is held back");
         } else {

@@ -248,6 +248,11 @@ impl Desk {
         if entry.pace.is_troubled() == is_trouble { entry.told.news(is_trouble, now) } else { News::None }
     }
 
+    /// Notes that news of an account are told.
+    pub(super) fn tell(&self, tenant: TenantId, news: News) {
+        self.lock().entry(tenant).told.tell(news, Instant::now());
+    }
+
     /// Why an account is held back, if it is.
     pub(crate) fn trouble(&self, tenant: TenantId) -> Option<Reason> {
         self.lock().accounts.get(&tenant)?.trouble.clone()

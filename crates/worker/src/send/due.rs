@@ -31,6 +31,10 @@ const IDLE: Duration = Duration::from_millis(500);
 const NO_ROOM: Duration = Duration::from_millis(50);
 const STILL_NONE: Duration = Duration::from_millis(200);
 
+/// Statements that take too long, or wait too long for a lock, before that is taken for everybody's trouble: enough to find
+/// one tenant among [`MOST`], and its neighbour.
+const MOST_FAILED: u32 = 12;
+
 /// Nothing is given up sooner: a pause of its account is no refusal, nor is what was known of it a moment ago. By then the
 /// longest pause has ended, and the account was looked at anew.
 const LEAST_WINDOW: Duration = Duration::from_secs(12);
@@ -56,8 +60,8 @@ pub(crate) async fn run(sender: Arc<Sender>, shutdown: CancellationToken) {
                 shutdown.run_until_cancelled(waiting).await;
             }
             Err(fault) => {
-                if !fault.is_transient()
-                    && let Some(left_out) = sender.rations.due.take()
+                if (!fault.is_transient() || fault.is_of_statement())
+                    && let Some(left_out) = sender.rations.none_due.take()
                 {
                     tracing::error!(fault = describe(&fault), left_out, "due messages could not be taken");
                 }
@@ -115,37 +119,39 @@ async fn give_up_late(sender: &Sender, next: &Waiting, trouble: Option<Reason>) 
     Ok(())
 }
 
-/// Takes what is wanted, and hands it over; answers whether there was anything. Where the database will not have it,
-/// looks for the tenant that is the cause, so that it stands in nobody else's way.
+/// Takes what is wanted, and hands it over; answers whether there was anything. Where the database will not have it, or it
+/// takes too long, looks for the tenant that is the cause, so that it stands in nobody else's way.
 async fn take(sender: &Arc<Sender>, wanted: &[(Wanted, Arc<Account>)]) -> Result<bool, store::Error> {
     let mut any = false;
+    let mut failed = 0;
     let mut open = vec![wanted];
     while let Some(part) = open.pop() {
         let _turn = sender.liveness.turn("due");
         let deadline = sender.begin();
         let asked: Vec<Wanted> = part.iter().map(|(wanted, _)| *wanted).collect();
         let bytes = BYTES.min(sender.desk.bytes());
-        match take_sends(&sender.store, &asked, bytes, sender.lease()).await {
+        let fault = match take_sends(&sender.store, &asked, bytes, sender.lease()).await {
             Ok(taken) => {
                 any |= !taken.is_empty();
                 let accounts = part.iter().map(|(wanted, account)| (wanted.tenant, account));
                 take_on(sender, taken, &accounts.collect(), deadline);
+                continue;
             }
-            Err(fault) if !fault.is_transient() && part.len() > 1 => {
-                open.extend(<[_; 2]>::from(part.split_at(part.len() / 2)));
-            }
-            Err(fault) if !fault.is_transient() && wanted.len() > 1 => {
-                let tenant = part.first().map(|(wanted, _)| wanted.tenant.to_string());
+            Err(fault) => fault,
+        };
+        failed += 1;
+        // What goes on failing everywhere is no tenant's fault.
+        let passes = fault.is_transient() && (!fault.is_of_statement() || failed > MOST_FAILED);
+        match part {
+            _ if passes => return Err(fault),
+            [_, _, ..] => open.extend(<[_; 2]>::from(part.split_at(part.len() / 2))),
+            [(one, _)] if wanted.len() > 1 => {
                 if let Some(left_out) = sender.rations.due.take() {
-                    tracing::error!(
-                        fault = describe(&fault),
-                        tenant,
-                        left_out,
-                        "due messages of a tenant could not be taken"
-                    );
+                    let (fault, tenant) = (describe(&fault), one.tenant);
+                    tracing::error!(fault, %tenant, left_out, "due messages of a tenant could not be taken");
                 }
             }
-            Err(fault) => return Err(fault),
+            _ => return Err(fault),
         }
     }
     Ok(any)

@@ -122,8 +122,10 @@ struct Rations {
     accounts: Ration,
     /// Messages that Mailjet refuses.
     refusals: Ration,
-    /// Due messages that cannot be taken.
+    /// Tenants whose due messages cannot be taken.
     due: Ration,
+    /// That none can be.
+    none_due: Ration,
 }
 
 /// Everything that sending needs.

@@ -28,15 +28,24 @@ pub(super) struct Told {
 
 impl Told {
     /// What there is to tell, now that a call has met trouble or gone well.
-    pub(super) fn news(&mut self, is_trouble: bool, now: Instant) -> News {
+    pub(super) fn news(&self, is_trouble: bool, now: Instant) -> News {
         if !is_trouble {
-            return if std::mem::take(&mut self.open) { News::Well } else { News::None };
+            return if self.open { News::Well } else { News::None };
         }
         if self.trouble_at.is_some_and(|at| now.duration_since(at) < REMINDER) {
-            return News::None;
+            News::None
+        } else {
+            News::Trouble
         }
-        (self.trouble_at, self.open) = (Some(now), true);
-        News::Trouble
+    }
+
+    /// Notes that it is told. What is not, since others had too much to tell, is news with the next call again.
+    pub(super) fn tell(&mut self, news: News, now: Instant) {
+        match news {
+            News::None => {}
+            News::Trouble => (self.trouble_at, self.open) = (Some(now), true),
+            News::Well => self.open = false,
+        }
     }
 }
 
@@ -44,16 +53,33 @@ impl Told {
 mod tests {
     use super::*;
 
+    fn told(told: &mut Told, is_trouble: bool, now: Instant) -> News {
+        let news = told.news(is_trouble, now);
+        told.tell(news, now);
+        news
+    }
+
     #[test]
     fn trouble_is_told_when_it_begins_and_when_it_ends() {
-        let (mut told, now) = (Told::default(), Instant::now());
-        assert_eq!(told.news(false, now), News::None);
-        assert_eq!(told.news(true, now), News::Trouble);
-        assert_eq!(told.news(true, now), News::None);
-        assert_eq!(told.news(false, now), News::Well);
-        assert_eq!(told.news(true, now), News::None, "it comes and goes");
-        assert_eq!(told.news(false, now), News::None);
-        assert_eq!(told.news(true, now + REMINDER), News::Trouble);
-        assert_eq!(told.news(true, now + REMINDER * 2), News::Trouble, "it lasts");
+        let (mut state, now) = (Told::default(), Instant::now());
+        assert_eq!(told(&mut state, false, now), News::None);
+        assert_eq!(told(&mut state, true, now), News::Trouble);
+        assert_eq!(told(&mut state, true, now), News::None);
+        assert_eq!(told(&mut state, false, now), News::Well);
+        assert_eq!(told(&mut state, true, now), News::None, "it comes and goes");
+        assert_eq!(told(&mut state, false, now), News::None);
+        assert_eq!(told(&mut state, true, now + REMINDER), News::Trouble);
+        assert_eq!(told(&mut state, true, now + REMINDER * 2), News::Trouble, "it lasts");
+    }
+
+    #[test]
+    fn what_is_not_told_stays_news() {
+        let (mut state, now) = (Told::default(), Instant::now());
+        assert_eq!(state.news(true, now), News::Trouble);
+        assert_eq!(state.news(false, now), News::None, "nobody was told that it began");
+        assert_eq!(told(&mut state, true, now), News::Trouble);
+        assert_eq!(state.news(false, now), News::Well);
+        assert_eq!(told(&mut state, false, now), News::Well);
+        assert_eq!(state.news(false, now), News::None);
     }
 }

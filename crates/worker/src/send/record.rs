@@ -99,7 +99,6 @@ impl Recorder {
                     End::Unbegun(claim) => unbegun.push(claim.clone()),
                 }
             }
-            let _alive = self.liveness.turn("outcomes");
             self.bisect(&transitions).await;
             self.bisect(&unbegun).await;
         }
@@ -130,6 +129,8 @@ impl Recorder {
         let mut open = vec![all];
         let mut wait = Duration::from_millis(100);
         while let Some(part) = open.pop() {
+            // One for each part: all of them may take longer than any turn does, if the database is slow enough.
+            let _alive = self.liveness.turn("outcomes");
             let begun = Instant::now();
             match T::record(&self.store, part).await {
                 Ok(()) => T::count(part),

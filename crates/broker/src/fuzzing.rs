@@ -13,8 +13,11 @@ pub fn letter(headers: &[u8], body: &[u8]) -> Option<Letter> {
     rest.is_empty().then(|| of(table, body))
 }
 
-/// Panics where a letter is not told of, or where what goes back to its queue carries anything that the broker would act
-/// upon, or loses something on the way there and back.
+/// Checks a letter.
+///
+/// # Panics
+/// Where it is not told of, or where what goes back to its queue carries anything that the broker would act upon, or
+/// loses something on the way there and back.
 pub fn letter_holds(letter: &Letter) {
     assert!(!letter.id.is_empty() && !letter.reason.is_empty() || letter.header("raven-reason").is_some());
     for (name, words) in letter.headers() {

@@ -6,7 +6,10 @@ use actix_web::test::TestRequest;
 
 use crate::{door, page};
 
-/// Panics where a query is accepted that is out of bounds, or whose cursor does not lead to where it leads.
+/// Checks the query of a list.
+///
+/// # Panics
+/// Where it is accepted and out of bounds, or its cursor made anew leads elsewhere.
 pub fn paging_holds(query: &str) {
     let Some((limit, after)) = paging(query) else { return };
     assert!((1..=500).contains(&limit));
@@ -17,14 +20,20 @@ pub fn paging_holds(query: &str) {
     }
 }
 
-/// Panics where a cursor does not lead to the place that it was made of, or leads to one that holds a control character.
+/// Checks the cursor of a place.
+///
+/// # Panics
+/// Where it leads to another place, or to one that holds a control character.
 pub fn cursor_holds(place: &str) {
     let expected = (!place.is_empty()).then(|| place.to_owned());
     let read = paging(&format!("cursor={}", page::cursor_of(place))).map(|(_, after)| after);
     assert_eq!(read, (!place.chars().any(char::is_control)).then_some(expected));
 }
 
-/// Panics where a key is accepted that is out of bounds, or another when it comes again.
+/// Checks an `Idempotency-Key`.
+///
+/// # Panics
+/// Where it is accepted and out of bounds, or is another when it comes again.
 pub fn idempotency_key_holds(header: &[u8]) {
     let Some(key) = idempotency_key(header) else { return };
     assert!((1..=256).contains(&key.len()) && key.bytes().all(|byte| (b' '..=b'~').contains(&byte)));

@@ -12,8 +12,11 @@ use crate::{body, door};
 /// When everything is asked for.
 const NOW: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
-/// Panics where a body is accepted that exceeds a bound, could break a header, is another message when it is asked for once
-/// more in its plainest form, or comes out of the queue as another.
+/// Checks the body of a send.
+///
+/// # Panics
+/// Where it is accepted and exceeds a bound, could break a header, is another message when it is asked for once more in
+/// its plainest form, or comes out of the queue as another.
 pub fn send_request_holds(body: &[u8]) {
     let Some(message) = read(body) else { return };
     bounded(&message);

@@ -16,7 +16,7 @@ mod connection;
 pub mod consumer;
 pub mod dead_letters;
 mod delivery;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod headers;
 mod lane;

@@ -190,7 +190,24 @@ mod tests {
         assert!(matches!(fault, Unreadable::Attachments { announced: 3, found: 2 }), "{fault}");
     }
 
+    #[test]
+    fn numbers_keep_their_last_digit() {
+        for number in [1.234_567_890_123_456_7e27, 0.1 + 0.2, f64::MAX, f64::MIN_POSITIVE] {
+            let mut queued = sample(Vec::new());
+            let data = serde_json::json!({"a": number}).as_object().cloned();
+            (queued.message.metadata, queued.message.variables) = (data.clone(), data);
+            assert_eq!(QueuedMessage::decode(&queued.encode().unwrap()).unwrap(), queued);
+        }
+    }
+
     proptest! {
+        #[test]
+        fn any_number_comes_out_as_it_went_in(number in any::<f64>()) {
+            let mut queued = sample(Vec::new());
+            queued.message.metadata = serde_json::json!({"a": number}).as_object().cloned();
+            prop_assert_eq!(QueuedMessage::decode(&queued.encode().unwrap()).unwrap(), queued);
+        }
+
         #[test]
         fn what_is_written_is_read(files in proptest::collection::vec(any::<Vec<u8>>(), 0..4)) {
             let queued = sample(files);

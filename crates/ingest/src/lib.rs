@@ -13,7 +13,7 @@ mod database;
 mod directory;
 mod docs;
 mod door;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod health;
 mod limits;

@@ -1,4 +1,4 @@
-//! Readers that nobody else may call, for the fuzz targets; only they are built with this module.
+//! Readers that nobody else may call, for the fuzz targets, and for tests; no program has this module.
 
 use domain::MessageId;
 use reqwest::StatusCode;

@@ -12,7 +12,7 @@ mod callbacks;
 mod client;
 mod domains;
 pub mod events;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod look_up;
 mod refusal;

@@ -13,11 +13,11 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi as Document;
 
 pub(crate) use idempotency::Replays;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use idempotency::key;
 pub(crate) use messages::send;
 pub(crate) use publish::Outlet;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use request::message;
 
 use crate::resource::at;

@@ -29,6 +29,7 @@ use tokio_util::task::TaskTracker;
 use self::admission::{Admission, Admitted};
 use self::flight::{Flight, Flying, see_off};
 use self::line::{Line, Message};
+use self::load::Wanted;
 use self::meters::Meters;
 pub(crate) use self::put::{open, put};
 use crate::sabotage::{self, Sabotage};
@@ -81,6 +82,9 @@ pub enum PublishError {
     /// Too many publishes are waiting; nothing was sent.
     #[error("too many messages are waiting for the broker")]
     Busy,
+    /// The broker has not answered for a while, and nobody has to wait for it; nothing was sent.
+    #[error("the broker has not answered for a while")]
+    Silent,
     /// The broker refused it (the queue is full, or lost its majority).
     #[error("the broker refused the message")]
     Refused,
@@ -150,7 +154,7 @@ impl Publisher {
 
     /// Publishes, and waits for the confirm. Nothing is queued while the broker is away or blocked.
     pub async fn publish(&self, publication: Publication) -> Result<(), PublishError> {
-        match self.admit(1, publication.body.len()) {
+        match self.admit(std::slice::from_ref(&publication)) {
             Ok(since) => self.attempt(publication, since).await,
             Err(fault) => self.refuse(&publication, fault),
         }
@@ -158,16 +162,18 @@ impl Publisher {
 
     /// Publishes several, pipelined, and waits for all confirms. All of them are admitted together, or none.
     pub async fn publish_all(&self, publications: Vec<Publication>) -> Vec<Result<(), PublishError>> {
-        let bytes = publications.iter().map(|publication| publication.body.len()).sum();
-        match self.admit(publications.len(), bytes) {
+        match self.admit(&publications) {
             Ok(since) => join_all(publications.into_iter().map(|next| self.attempt(next, since))).await,
             Err(fault) => publications.iter().map(|next| self.refuse(next, fault.clone())).collect(),
         }
     }
 
-    fn admit(&self, count: usize, bytes: usize) -> Result<Instant, PublishError> {
+    fn admit(&self, publications: &[Publication]) -> Result<Instant, PublishError> {
+        let wanted = publications
+            .iter()
+            .fold(Wanted::default(), |wanted, next| wanted.and(next.queue, next.body.len()));
         match &*self.state.borrow() {
-            State::Up => self.admission.admit(count, bytes).ok_or(PublishError::Busy),
+            State::Up => self.admission.admit(wanted),
             State::Blocked(_) => Err(PublishError::Blocked),
             State::Down(_) => Err(PublishError::Down),
         }
@@ -181,7 +187,7 @@ impl Publisher {
 
     /// Publishes what was admitted then. Its token is taken here and now, whether or not this is ever polled.
     fn attempt(&self, publication: Publication, since: Instant) -> impl Future<Output = Answer> {
-        let (queue, admitted) = (publication.queue, self.admission.token(publication.body.len(), since));
+        let (queue, admitted) = (publication.queue, self.admission.token(&publication, since));
         let publish = async move {
             let flight = self.take_off(publication, admitted).await?;
             if sabotage::is(Sabotage::AnswerBeforeConfirm) { Ok(()) } else { flight.await }
@@ -199,10 +205,11 @@ impl Publisher {
         &self,
         publication: Publication,
     ) -> Result<impl Future<Output = Result<(), PublishError>> + Send + use<>, PublishError> {
-        let (queue, bytes) = (publication.queue, publication.body.len());
+        let queue = publication.queue;
         let begun = async {
-            let since = self.admit(1, bytes)?;
-            let taking_off = self.take_off(publication, self.admission.token(bytes, since));
+            let since = self.admit(std::slice::from_ref(&publication))?;
+            let admitted = self.admission.token(&publication, since);
+            let taking_off = self.take_off(publication, admitted);
             // What waits for room has not been written.
             let flight = tokio::time::timeout(self.timeout, taking_off).await;
             Ok((since, flight.map_err(|_| PublishError::Busy)??))

@@ -246,9 +246,11 @@ impl From<PublishError> for Problem {
             PublishError::Unconfirmed => {
                 "The queue did not confirm in time. Send it again, with the same Idempotency-Key if it is a message."
             }
-            PublishError::Down | PublishError::Blocked | PublishError::Busy | PublishError::Refused => {
-                "Nothing was accepted. Try again."
-            }
+            PublishError::Down
+            | PublishError::Blocked
+            | PublishError::Busy
+            | PublishError::Silent
+            | PublishError::Refused => "Nothing was accepted. Try again.",
         };
         Self::new(Code::QueueUnavailable, detail)
     }

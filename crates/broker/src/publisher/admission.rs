@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::load::Load;
+use super::load::{Load, Wanted};
+use crate::{Publication, PublishError, Queue};
 
 /// The load of a publisher; clones share it.
 #[derive(Clone)]
@@ -16,14 +17,15 @@ impl Admission {
         Self(Arc::new(Mutex::new(Load::new(ceiling, time_limit, Instant::now()))))
     }
 
-    /// Admits so many publishes with so many bytes in all, or none of them; answers when. Each takes its token at once.
-    pub(super) fn admit(&self, count: usize, bytes: usize) -> Option<Instant> {
-        self.with(|load, now| load.admit(count, bytes, now).then_some(now))
+    /// Admits all that is wanted, or nothing of it; answers when. Each publish takes its token at once.
+    pub(super) fn admit(&self, wanted: Wanted) -> Result<Instant, PublishError> {
+        self.with(|load, now| load.admit(wanted, now).map(|()| now))
     }
 
-    /// The token of a publish of so many bytes that was admitted then.
-    pub(super) fn token(&self, bytes: usize, since: Instant) -> Admitted {
-        Admitted { admission: self.clone(), bytes, since, answered: false }
+    /// The token of a publish that was admitted then.
+    pub(super) fn token(&self, publication: &Publication, since: Instant) -> Admitted {
+        let (queue, bytes) = (publication.queue, publication.body.len());
+        Admitted { admission: self.clone(), queue, bytes, since, answered: false }
     }
 
     fn with<T>(&self, what: impl FnOnce(&mut Load, Instant) -> T) -> T {
@@ -35,6 +37,7 @@ impl Admission {
 /// A publish that is under way, until this is dropped.
 pub(super) struct Admitted {
     admission: Admission,
+    queue: Queue,
     bytes: usize,
     since: Instant,
     answered: bool,
@@ -49,10 +52,10 @@ impl Admitted {
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        let (bytes, since, answered) = (self.bytes, self.since, self.answered);
+        let (queue, bytes, since, answered) = (self.queue, self.bytes, self.since, self.answered);
         self.admission.with(|load, now| {
             let waited = answered.then(|| now.saturating_duration_since(since));
-            load.over(bytes, waited, now);
+            load.over(queue, bytes, waited, now);
         });
     }
 }

@@ -9,7 +9,7 @@ use super::Answer;
 use crate::{PublishError, Queue};
 
 /// Outcomes by which publishes are counted; the first is success.
-const OUTCOMES: [&str; 6] = ["confirmed", "down", "blocked", "busy", "refused", "unconfirmed"];
+const OUTCOMES: [&str; 7] = ["confirmed", "down", "blocked", "busy", "silent", "refused", "unconfirmed"];
 
 /// Made once for each queue, at its first use: looking a metric up by its labels costs more than counting.
 #[derive(Default)]
@@ -17,7 +17,7 @@ pub(super) struct Meters([OnceLock<Meter>; Queue::COUNT]);
 
 struct Meter {
     seconds: Histogram,
-    outcomes: [Counter; 6],
+    outcomes: [Counter; 7],
 }
 
 impl Meters {
@@ -40,7 +40,8 @@ const fn place(answer: &Answer) -> usize {
         Err(PublishError::Down) => 1,
         Err(PublishError::Blocked) => 2,
         Err(PublishError::Busy) => 3,
-        Err(PublishError::Refused) => 4,
-        Err(PublishError::Unconfirmed) => 5,
+        Err(PublishError::Silent) => 4,
+        Err(PublishError::Refused) => 5,
+        Err(PublishError::Unconfirmed) => 6,
     }
 }

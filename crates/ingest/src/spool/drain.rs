@@ -83,7 +83,10 @@ impl Drain {
         match failed {
             None => pace.good(last),
             Some((first, fault)) => {
-                let there = !matches!(fault, PublishError::Down | PublishError::Blocked | PublishError::Busy);
+                let there = !matches!(
+                    fault,
+                    PublishError::Down | PublishError::Blocked | PublishError::Busy | PublishError::Silent
+                );
                 shutdown.run_until_cancelled(tokio::time::sleep(pace.bad(first, there))).await;
             }
         }

@@ -318,3 +318,23 @@ async fn what_waits_for_the_disk_is_bounded_in_bytes() {
     drop(waiting.try_recv());
     assert_eq!(spool.append(mib()).await, Err(Unspooled::Broken));
 }
+
+#[tokio::test]
+async fn what_cannot_be_read_holds_nobody_up() {
+    let dir = TempDir::new().unwrap();
+    let spool = Spool::open(settings(dir.path(), 1 << 20)).await.unwrap();
+    spool.append(vec![publication("1", 10), publication("2", 10)]).await.unwrap();
+    let all = content(&spool).await;
+    for _ in 0..2 {
+        spool.set_aside(vec![all[0].0]).await;
+        assert_eq!(ids(&spool).await, ["1", "2"]);
+        assert!(spool.goes_first(), "the other one waits");
+    }
+    spool.remove(vec![all[1].0]).await;
+    assert_eq!(ids(&spool).await, ["1"], "it is kept");
+    assert!(!spool.goes_first());
+    spool.append(vec![publication("3", 10)]).await.unwrap();
+    assert!(spool.goes_first());
+    let status = spool.status().borrow().clone();
+    assert_eq!((status.messages, status.waiting()), (2, 1));
+}

@@ -72,7 +72,7 @@ impl Status {
         match (before.waiting(), self.waiting()) {
             (0, 1..) => tracing::warn!("spool: RabbitMQ takes nothing; what is accepted waits on disk"),
             (1.., 0) if self.aside == before.aside => {
-                tracing::info!("spool: everything that waited on disk is in the queue")
+                tracing::info!("spool: everything that waited on disk is in the queue");
             }
             _ => {}
         }

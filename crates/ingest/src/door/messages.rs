@@ -62,7 +62,7 @@ pub(super) struct Docs;
 
 /// Sends a message.
 ///
-/// It is answered 200 only once the message is safe in the queue. `GET /v1/messages/{id}` tells what became of it.
+/// It is answered 200 only once the message is safe in the queue, or on disk where a spool is set. `GET /v1/messages/{id}` tells what became of it.
 #[utoipa::path(
     post, path = "/v1/messages", tag = "Messages", operation_id = "sendMessage",
     params((
@@ -72,7 +72,7 @@ pub(super) struct Docs;
     )),
     request_body(content = NewMessage, description = "At most 20 MiB.", example = json!(super::request::schema::example())),
     responses(
-        (status = 200, description = "The message is safe in the queue.", body = Accepted, headers(
+        (status = 200, description = "The message is safe in the queue, or on disk where a spool is set.", body = Accepted, headers(
             ("Idempotent-Replayed" = String, description = "`true` where the message was accepted before; else absent."),
         ), links(
             ("message" = (operation_id = "getMessage", parameters(("id" = "$response.body#/id")))),
@@ -127,7 +127,7 @@ pub(crate) async fn send(
         example = json!({"messages": [super::request::schema::example()]})
     ),
     responses(
-        (status = 200, description = "All messages are safe in the queue.", body = AcceptedBatch, headers(
+        (status = 200, description = "All messages are safe in the queue, or on disk where a spool is set.", body = AcceptedBatch, headers(
             ("Idempotent-Replayed" = String, description = "`true` where the batch was accepted before; else absent."),
         )),
         Usual, Invalid, Sending,

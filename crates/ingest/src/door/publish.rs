@@ -171,7 +171,7 @@ mod tests {
     /// What is answered while the broker is away, with a spool of so many bytes.
     async fn answered_when_away(limit: u64, is_broken: bool) -> Result<(), PublishError> {
         let dir = tempfile::TempDir::new().unwrap();
-        let patience = Duration::from_secs(60);
+        let patience = Duration::from_mins(1);
         let spool = Spool::open(SpoolSettings { dir: dir.path().to_owned(), limit, patience }).await.unwrap();
         if is_broken {
             spool.end().await;

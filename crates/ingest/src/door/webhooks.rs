@@ -61,8 +61,8 @@ pub(super) struct Docs;
 
 /// Takes delivery events from the provider.
 ///
-/// It is answered 200 only once the body is safe in the queue, whatever its items hold. Where the tenant has a webhook
-/// token, the request must carry it, as the password of Basic authentication or as `token`.
+/// It is answered 200 only once the body is safe in the queue, or on disk where a spool is set, whatever its items hold.
+/// Where the tenant has a webhook token, the request must carry it, as the password of Basic authentication or as `token`.
 #[utoipa::path(
     post, path = "/v1/webhooks/email/{provider}/{tenant}", tag = "Webhooks", operation_id = "receiveWebhook",
     security((), ("webhookBasic" = []), ("webhookToken" = [])),
@@ -76,7 +76,7 @@ pub(super) struct Docs;
             "CustomID": "019a0000-0000-7000-8000-000000000000"
         }])
     ),
-    responses((status = 200, description = "The events are safe in the queue."), Hooked),
+    responses((status = 200, description = "The events are safe in the queue, or on disk where a spool is set."), Hooked),
 )]
 pub(super) async fn receive(
     request: HttpRequest,

@@ -3,6 +3,7 @@
 //! It takes all orders that have come and does them in one transaction, so that many requests share one fsync. When the
 //! disk fails, everybody who waits is told so, and the file is opened anew, for as long as that takes.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,8 @@ struct Clerk<O> {
     /// None while the disk fails.
     log: Option<Log>,
     totals: Totals,
+    /// Those that cannot be read.
+    aside: BTreeSet<u64>,
     trouble: Option<Trouble>,
     again: Instant,
     pause: Duration,
@@ -39,6 +42,7 @@ struct Clerk<O> {
 struct Round {
     appends: Vec<Append>,
     removed: Vec<u64>,
+    aside: Vec<u64>,
     reads: Vec<Read>,
     end: Option<oneshot::Sender<()>>,
 }
@@ -62,7 +66,7 @@ where
             }
         };
         let totals = log.totals();
-        let first = Status::of(totals, limit, None);
+        let first = Status::of(totals, 0, limit, None);
         first.tell_size();
         let (status, seen) = watch::channel(first);
         if totals.messages > 0 {
@@ -74,7 +78,9 @@ where
         }
         let _ = told.send(Ok(seen));
         let (again, pause) = (Instant::now(), FIRST_PAUSE);
-        let mut clerk = Clerk { open, limit, log: Some(log), totals, trouble: None, again, pause, status };
+        let aside = BTreeSet::new();
+        let mut clerk =
+            Clerk { open, limit, log: Some(log), totals, aside, trouble: None, again, pause, status };
         while let Some(first) = orders.blocking_recv() {
             let round = Round::gather(first, &mut orders);
             if let Some(ended) = clerk.work(round) {
@@ -106,6 +112,7 @@ impl Round {
                     this.appends.push(append);
                 }
                 Some(Order::Remove(entries)) => this.removed.extend(entries),
+                Some(Order::SetAside(entries)) => this.aside.extend(entries),
                 Some(Order::Read(read)) => this.reads.push(read),
                 Some(Order::End(answer)) => this.end = Some(answer),
                 None => break,
@@ -122,7 +129,8 @@ impl<O: Fn() -> Result<Database, CannotOpen>> Clerk<O> {
     /// Does a round, and tells everybody what became of it.
     fn work(&mut self, round: Round) -> Option<oneshot::Sender<()>> {
         self.open_anew();
-        let Round { appends, removed, reads, end } = round;
+        let Round { appends, removed, aside, reads, end } = round;
+        self.aside.extend(aside);
         let (fitting, others) = self.with_room(appends);
         let done = self.write(&fitting, &removed);
         self.show(if done.is_ok() { count(&fitting) } else { 0 });
@@ -203,6 +211,8 @@ impl<O: Fn() -> Result<Database, CannotOpen>> Clerk<O> {
             Ok(log) => {
                 self.totals = log.totals();
                 self.log = Some(log);
+                // It may be another file; what is there is read again in any case.
+                self.aside.clear();
                 self.trouble = None;
                 self.pause = FIRST_PAUSE;
                 self.show(0);
@@ -213,7 +223,7 @@ impl<O: Fn() -> Result<Database, CannotOpen>> Clerk<O> {
 
     /// Lets everybody see how things are, before any answer tells of it.
     fn show(&self, added: u64) {
-        let next = Status::of(self.totals, self.limit, self.trouble.clone());
+        let next = Status::of(self.totals, self.aside.len() as u64, self.limit, self.trouble.clone());
         let before = self.status.send_replace(next.clone());
         let removed = (before.messages + added).saturating_sub(next.messages);
         next.tell(&before, (added, removed));

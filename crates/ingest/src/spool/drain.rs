@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use broker::{PublishError, Publisher, State};
 use bytes::Bytes;
-use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::flight::{Landed, fly};
 use super::pace::Pace;
 use super::{Spool, entry};
 
@@ -62,7 +62,7 @@ impl Drain {
         let shutdown = self.shutdown.clone();
         let (mut status, mut state) = (self.spool.status(), self.publisher.state());
         let some = async {
-            let _ = status.wait_for(|status| status.messages > 0).await;
+            let _ = status.wait_for(|status| status.waiting() > 0).await;
             let _ = state.wait_for(State::is_up).await;
         };
         if shutdown.run_until_cancelled(some).await.is_none() {
@@ -94,41 +94,31 @@ impl Drain {
 
     /// Publishes these in their order and forgets those that are confirmed; answers the first that is not.
     async fn publish(&mut self, entries: Vec<(u64, Bytes)>) -> Option<(u64, PublishError)> {
-        let mut flights = Vec::with_capacity(entries.len());
+        let (mut publications, mut unreadable) = (Vec::with_capacity(entries.len()), Vec::new());
         for (number, bytes) in entries {
-            let publication = match entry::decode(&bytes) {
-                Ok(publication) => publication,
+            match entry::decode(&bytes) {
+                Ok(publication) => publications.push((number, publication)),
                 Err(fault) => {
                     self.tell_unreadable(number, &fault);
-                    continue;
+                    unreadable.push(number);
                 }
-            };
-            let begun = self.publisher.begin(publication).await;
-            let is_off = begun.is_ok();
-            flights.push((number, begun));
-            if !is_off {
-                break;
             }
         }
-        let landed = flights.into_iter().map(|(number, flight)| async move {
-            match flight {
-                Ok(confirm) => (number, confirm.await),
-                Err(fault) => (number, Err(fault)),
-            }
-        });
-        let landed = join_all(landed).await;
-        let (confirmed, failed): (Vec<_>, Vec<_>) =
-            landed.into_iter().partition(|(_, answer)| answer.is_ok());
+        if !unreadable.is_empty() {
+            self.spool.set_aside(unreadable).await;
+        }
+        let Landed { confirmed, mut failed } =
+            fly(publications, |publication| self.publisher.begin(publication)).await;
         if !confirmed.is_empty() {
-            self.spool.remove(confirmed.into_iter().map(|(number, _)| number).collect()).await;
+            self.spool.remove(confirmed).await;
         }
-        failed.into_iter().find_map(|(number, answer)| Some((number, answer.err()?)))
+        failed.pop_first()
     }
 
     fn tell_unreadable(&mut self, number: u64, fault: &entry::Unreadable) {
         if number > self.told {
             self.told = number;
-            tracing::error!(entry = number, %fault, "spool: an entry is not readable, and stays where it is");
+            tracing::error!(entry = number, %fault, "spool: an entry is not readable, and stays where it is; it holds nothing up");
         }
     }
 }

@@ -17,6 +17,7 @@ mod clerk;
 mod drain;
 mod entry;
 mod file;
+mod flight;
 mod log;
 mod pace;
 mod status;
@@ -75,6 +76,8 @@ enum Order {
     Append(Append),
     /// Forget these, which are confirmed.
     Remove(Vec<u64>),
+    /// No longer count these, which this build cannot read, among what waits.
+    SetAside(Vec<u64>),
     /// Read the oldest behind this one, so many at most.
     Read(Read),
     /// Write down what was ordered before, and end.
@@ -158,6 +161,11 @@ impl Spool {
     /// Has the clerk forget entries, in its own time: what is not forgotten is published again.
     async fn remove(&self, entries: Vec<u64>) {
         let _ = self.orders.send(Order::Remove(entries)).await;
+    }
+
+    /// Has the clerk leave entries where they are, and no longer have what is new wait behind them.
+    async fn set_aside(&self, entries: Vec<u64>) {
+        let _ = self.orders.send(Order::SetAside(entries)).await;
     }
 
     /// Has the clerk look at a disk that failed, which it does before anything it is ordered to do.

@@ -16,8 +16,10 @@ pub(super) enum Trouble {
 /// How it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Status {
-    /// Entries that wait.
+    /// Entries on disk.
     pub(super) messages: u64,
+    /// How many of them cannot be read, and stay.
+    pub(super) aside: u64,
     pub(super) bytes: u64,
     pub(super) limit: u64,
     /// When the oldest of them came, in microseconds since 1970.
@@ -26,14 +28,19 @@ pub(crate) struct Status {
 }
 
 impl Status {
-    pub(super) fn of(totals: Totals, limit: u64, trouble: Option<Trouble>) -> Self {
+    pub(super) fn of(totals: Totals, aside: u64, limit: u64, trouble: Option<Trouble>) -> Self {
         let Totals { messages, bytes, oldest } = totals;
-        Self { messages, bytes, limit, oldest, trouble }
+        Self { messages, aside, bytes, limit, oldest, trouble }
+    }
+
+    /// How many wait for RabbitMQ.
+    pub(super) fn waiting(&self) -> u64 {
+        self.messages.saturating_sub(self.aside)
     }
 
     /// Whether what waits is to be published before what comes now. On a disk that fails it cannot be.
     pub(super) fn goes_first(&self) -> bool {
-        self.messages > 0 && !self.is_broken()
+        self.waiting() > 0 && !self.is_broken()
     }
 
     /// Whether the disk fails.
@@ -62,9 +69,11 @@ impl Status {
         counter!("raven_spool_accepted_total").increment(added);
         counter!("raven_spool_drained_total").increment(removed);
         self.tell_size();
-        match (before.messages, self.messages) {
+        match (before.waiting(), self.waiting()) {
             (0, 1..) => tracing::warn!("spool: RabbitMQ takes nothing; what is accepted waits on disk"),
-            (1.., 0) => tracing::info!("spool: everything that waited on disk is in the queue"),
+            (1.., 0) if self.aside == before.aside => {
+                tracing::info!("spool: everything that waited on disk is in the queue");
+            }
             _ => {}
         }
         let kind = |status: &Self| status.trouble.as_ref().map(std::mem::discriminant);
@@ -81,6 +90,7 @@ impl Status {
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, exact up to 2^53")]
     pub(super) fn tell_size(&self) {
         gauge!("raven_spool_messages").set(self.messages as f64);
+        gauge!("raven_spool_unreadable").set(self.aside as f64);
         gauge!("raven_spool_bytes").set(self.bytes as f64);
     }
 

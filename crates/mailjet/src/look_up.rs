@@ -33,7 +33,9 @@ pub(crate) fn read(status: StatusCode, body: &[u8], id: MessageId) -> LookUp {
         let words = format!("Mailjet answered {status} to the question what became of the message.");
         return LookUp::Unavailable(Reason::new(format!("http_{}", status.as_u16()), words));
     }
-    let Ok(page) = serde_json::from_slice::<Page>(body) else {
+    // serde would take an array for a page as well: `[[]]` for one without rows.
+    let page = body.trim_ascii_start().starts_with(b"{").then(|| serde_json::from_slice::<Page>(body));
+    let Some(Ok(page)) = page else {
         let words = "Mailjet's answer to the question what became of the message cannot be read.";
         return LookUp::Unavailable(Reason::new("answer_unreadable", words));
     };
@@ -100,6 +102,8 @@ mod tests {
     #[test]
     fn a_failing_look_up_is_no_answer() {
         assert!(matches!(read(StatusCode::INTERNAL_SERVER_ERROR, b"", ID), LookUp::Unavailable(_)));
-        assert!(matches!(read(StatusCode::OK, b"<html>", ID), LookUp::Unavailable(_)));
+        for body in ["<html>", "[[]]", "[]", r#"{"Count":0}"#] {
+            assert!(matches!(read(StatusCode::OK, body.as_bytes(), ID), LookUp::Unavailable(_)), "{body}");
+        }
     }
 }

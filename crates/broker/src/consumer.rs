@@ -62,14 +62,20 @@ pub fn start<H: Handler>(
     let (sender, state) = watch::channel(State::Down("starting".to_owned()));
     let name = format!("raven-worker {}", settings.queue.name());
     let supervisor = Supervisor { url, name, state: Arc::new(sender), shutdown: shutdown.clone() };
-    tracker.spawn(supervisor.run(move |connection, _| {
-        session(connection, settings.clone(), Arc::clone(&handler), dead_letters.clone(), shutdown.clone())
+    tracker.spawn(supervisor.run(move |connection, lost| {
+        session(
+            (connection, lost),
+            settings.clone(),
+            Arc::clone(&handler),
+            dead_letters.clone(),
+            shutdown.clone(),
+        )
     }));
     state
 }
 
 async fn session<H: Handler>(
-    connection: Arc<Connection>,
+    (connection, lost): (Arc<Connection>, CancellationToken),
     settings: ConsumerSettings,
     handler: Arc<H>,
     dead_letters: Publisher,
@@ -86,6 +92,7 @@ async fn session<H: Handler>(
             settings: settings.clone(),
             handler: Arc::clone(&handler),
             dead_letters: dead_letters.clone(),
+            lost: lost.clone(),
             shutdown: shutdown.clone(),
         };
         let connection = Arc::clone(&connection);

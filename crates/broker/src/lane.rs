@@ -24,6 +24,9 @@ const MOST_REASON: usize = 1000;
 /// Opening a channel and a consumer may take this long.
 const BEGIN_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Why a lane ends whose connection does.
+const LOST: &str = "the connection was lost";
+
 /// A delivery in hand.
 struct Held {
     delivery: Delivery,
@@ -39,6 +42,8 @@ pub(crate) struct Lane<H> {
     pub(crate) settings: ConsumerSettings,
     pub(crate) handler: Arc<H>,
     pub(crate) dead_letters: Publisher,
+    /// The connection is lost. The library does not tell every consumer so, and one that is not told would wait for ever.
+    pub(crate) lost: CancellationToken,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -77,6 +82,7 @@ impl<H: Handler> Lane<H> {
             let first = tokio::select! {
                 biased;
                 () = self.shutdown.cancelled() => return Ok(()),
+                () = self.lost.cancelled() => return Err(LOST.to_owned()),
                 first = consumer.next() => received(first)?,
             };
             let batch = self.gather(first, consumer).await?;
@@ -131,6 +137,7 @@ impl<H: Handler> Lane<H> {
                 () = tokio::time::sleep(hold.mul_f64(0.5 + fastrand::f64() / 2.0)) => {}
                 // Not acknowledged, so closing the channel gives them back.
                 () = self.shutdown.cancelled() => return Ok(()),
+                () = self.lost.cancelled() => return Err(LOST.to_owned()),
             }
             hold = (hold * 2).min(MOST_HOLD);
         }
@@ -143,7 +150,7 @@ impl<H: Handler> Lane<H> {
         ackers: &[lapin::message::Delivery],
     ) -> Result<(), String> {
         for acker in ackers {
-            ack(acker, false).await?;
+            self.ack(acker, false).await?;
         }
         let _ = self.handler.handle(deliveries).await;
         Ok(())
@@ -160,7 +167,7 @@ impl<H: Handler> Lane<H> {
         if verdicts.len() == deliveries.len() && verdicts.iter().all(|verdict| *verdict == Verdict::Done) {
             // All tags up to the last are settled by now, since a lane has one batch at a time.
             if let Some(last) = ackers.last() {
-                ack(last, true).await?;
+                self.ack(last, true).await?;
             }
             return Ok(Vec::new());
         }
@@ -176,7 +183,7 @@ impl<H: Handler> Lane<H> {
             if keep {
                 again.push(Held { delivery, acker });
             } else {
-                ack(&acker, false).await?;
+                self.ack(&acker, false).await?;
             }
         }
         Ok(again)
@@ -207,6 +214,18 @@ impl<H: Handler> Lane<H> {
         is_there
     }
 
+    async fn ack(&self, acker: &lapin::message::Delivery, multiple: bool) -> Result<(), String> {
+        tokio::select! {
+            biased;
+            done = acker.ack(BasicAckOptions { multiple }) => match done {
+                Ok(true) => Ok(()),
+                Ok(false) => Err("the channel was closed before the acknowledgement".to_owned()),
+                Err(fault) => Err(fault.to_string()),
+            },
+            () = self.lost.cancelled() => Err(LOST.to_owned()),
+        }
+    }
+
     fn count(&self, verdicts: &[Verdict]) {
         let queue = self.settings.queue.name();
         for verdict in verdicts {
@@ -234,12 +253,4 @@ fn received(next: Option<Result<lapin::message::Delivery, lapin::Error>>) -> Res
         properties,
     };
     Ok(Held { delivery, acker })
-}
-
-async fn ack(acker: &lapin::message::Delivery, multiple: bool) -> Result<(), String> {
-    match acker.ack(BasicAckOptions { multiple }).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err("the channel was closed before the acknowledgement".to_owned()),
-        Err(fault) => Err(fault.to_string()),
-    }
 }

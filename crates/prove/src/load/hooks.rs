@@ -2,14 +2,11 @@
 //! posts a group again until it is taken.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use fastrand::Rng;
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
 
 use super::Load;
 use crate::client::{ask, http};
@@ -84,18 +81,8 @@ async fn copy(load: &Load, tenant: usize, place: usize) -> Result<Copy> {
 
 /// Posts until the load has ended, and sees every group through.
 pub(super) async fn run(load: Arc<Load>, copies: Copies, mut rng: Rng) -> Result<()> {
-    let mut ticks = interval(PAUSE);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut groups = JoinSet::new();
     let mut next = 0;
-    while !load.has_ended() {
-        ticks.tick().await;
-        while let Some(done) = groups.try_join_next() {
-            done?;
-        }
-        if groups.len() >= MOST {
-            continue;
-        }
+    load.keep_beginning(PAUSE, MOST, || {
         let tenant = rng.usize(..load.site.tenants.len());
         let theirs: Vec<&Copy> = copies.0.iter().filter(|copy| copy.tenant == tenant).collect();
         let numbers = next..next + rng.u64(1..=40);
@@ -108,16 +95,9 @@ pub(super) async fn run(load: Arc<Load>, copies: Copies, mut rng: Rng) -> Result
         }
         let body = Value::Array(events).to_string();
         let (load, twice) = (Arc::clone(&load), rng.u8(..10) == 0);
-        groups.spawn(async move {
-            load.open.fetch_add(1, Ordering::Relaxed);
-            post(&load, tenant, &body, numbers, twice).await;
-            load.open.fetch_sub(1, Ordering::Relaxed);
-        });
-    }
-    while let Some(done) = groups.join_next().await {
-        done?;
-    }
-    Ok(())
+        async move { post(&load, tenant, &body, numbers, twice).await }
+    })
+    .await
 }
 
 async fn post(load: &Load, tenant: usize, body: &str, numbers: std::ops::Range<u64>, twice: bool) {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::Result;
 use fastrand::Rng;
 use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::client::Answer;
 use crate::program::Program;
@@ -64,6 +65,40 @@ impl Load {
 
     fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed)
+    }
+
+    /// Begins one thing after the other, at this pace, until the load has ended, and sees all through. While `most` are under
+    /// way, no more are begun.
+    async fn keep_beginning<F>(
+        self: &Arc<Self>,
+        pace: Duration,
+        most: usize,
+        mut next: impl FnMut() -> F,
+    ) -> Result<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let mut ticks = interval(pace);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut under_way = JoinSet::new();
+        while !self.has_ended() {
+            ticks.tick().await;
+            while let Some(done) = under_way.try_join_next() {
+                done?;
+            }
+            if under_way.len() < most {
+                let (load, thing) = (Arc::clone(self), next());
+                under_way.spawn(async move {
+                    load.open.fetch_add(1, Ordering::Relaxed);
+                    thing.await;
+                    load.open.fetch_sub(1, Ordering::Relaxed);
+                });
+            }
+        }
+        while let Some(done) = under_way.join_next().await {
+            done?;
+        }
+        Ok(())
     }
 
     /// The patience of a client that posts something, to which only `expected` statuses are given.

@@ -1,7 +1,6 @@
 //! Clients that send: one message or several, with a key and without, now and later.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -9,8 +8,6 @@ use fastrand::Rng;
 use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
 
 use super::Load;
 use crate::client::{Answer, ask};
@@ -42,31 +39,15 @@ struct Errand {
 
 /// Sends at this rate until the load has ended, and sees every errand through.
 pub(super) async fn run(load: Arc<Load>, rate: f64, mut rng: Rng) -> Result<()> {
-    let mut ticks = interval(Duration::from_secs_f64(1.0 / rate));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut errands = JoinSet::new();
     let mut number = 0;
-    while !load.has_ended() {
-        ticks.tick().await;
-        while let Some(done) = errands.try_join_next() {
-            done?;
-        }
-        if errands.len() >= MOST {
-            continue;
-        }
+    let pace = Duration::from_secs_f64(1.0 / rate);
+    load.keep_beginning(pace, MOST, || {
         number += 1;
         let errand = Errand::draw(number, load.site.tenants.len(), &mut rng);
         let load = Arc::clone(&load);
-        errands.spawn(async move {
-            load.open.fetch_add(1, Ordering::Relaxed);
-            errand.run(&load).await;
-            load.open.fetch_sub(1, Ordering::Relaxed);
-        });
-    }
-    while let Some(done) = errands.join_next().await {
-        done?;
-    }
-    Ok(())
+        async move { errand.run(&load).await }
+    })
+    .await
 }
 
 impl Errand {

@@ -128,6 +128,28 @@ async fn a_race_while_postgres_is_silent() {
 }
 
 #[tokio::test]
+async fn of_two_bodies_that_met_under_one_key_the_one_that_is_shown_went_out() {
+    let mut raven =
+        Raven::without_worker("of_two_bodies_that_met_under_one_key_the_one_that_is_shown_went_out").await;
+    let first = raven.tenant().await;
+    let second = first.at(&raven.start_ingest().await);
+    let mut ids = Vec::new();
+    for number in 0..20 {
+        let key = format!("order-{number}");
+        let one = send(&first, &key, &plain("ann@example.com")).await.expect(200)["id"].clone();
+        let other = send(&second, &key, &plain("bob@example.com")).await.expect(200)["id"].clone();
+        assert_eq!(one, other);
+        ids.push(one.as_str().unwrap().to_owned());
+    }
+    raven.start_worker().await;
+    for id in &ids {
+        let shown = first.settled(id, "delivered").await;
+        let sent = raven.sim.only_copy(id).await;
+        assert_eq!(shown["recipients"][0]["email"], sent["recipients"][0]["email"], "{shown} {sent}");
+    }
+}
+
+#[tokio::test]
 async fn keys_are_short_and_printable() {
     let raven = Raven::start("keys_are_short_and_printable").await;
     let tenant = raven.tenant().await;

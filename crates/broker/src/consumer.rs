@@ -102,15 +102,18 @@ async fn session<H: Handler>(
         spawn(&mut lanes, number);
     }
     // Lanes are never cut off: each ends by itself, after the batch that it has in hand.
-    let mut why = "shutting down".to_owned();
+    let mut why = None;
     while let Some(ended) = lanes.join_next().await {
         match ended {
             Ok((_, Ok(Ok(())))) => {}
             Ok((_, Ok(Err(reason)))) => {
-                why = reason;
+                // The first knows the cause; the others follow from it.
+                why.get_or_insert(reason);
                 // Whatever it was, everything is declared and begun anew; the other lanes end after their batch.
                 let _ =
                     tokio::time::timeout(CLOSE_TIMEOUT, connection.close(200, "begins anew".into())).await;
+                // Closing ends the heartbeat and is no event of the connection, so that nothing else would tell the others.
+                lost.cancel();
             }
             // A defect of the handler: what the lane had in hand goes back to the queue, which counts the returns and
             // dead-letters in the end. The other lanes go on meanwhile.
@@ -119,8 +122,8 @@ async fn session<H: Handler>(
                 tokio::time::sleep(AFTER_PANIC).await;
                 spawn(&mut lanes, number);
             }
-            Err(fault) => why = fault.to_string(),
+            Err(fault) => _ = why.get_or_insert(fault.to_string()),
         }
     }
-    why
+    why.unwrap_or_else(|| "shutting down".to_owned())
 }

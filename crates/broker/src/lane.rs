@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use jiff::Timestamp;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
@@ -26,6 +26,9 @@ const BEGIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a lane ends whose connection does.
 const LOST: &str = "the connection was lost";
+
+/// What the library's consumer yields.
+type Received = Result<lapin::message::Delivery, lapin::Error>;
 
 /// A delivery in hand.
 struct Held {
@@ -77,7 +80,7 @@ impl<H: Handler> Lane<H> {
         channel.basic_consume(queue, tag.into(), BasicConsumeOptions::default(), FieldTable::default()).await
     }
 
-    async fn work(&self, consumer: &mut Consumer) -> Result<(), String> {
+    async fn work(&self, consumer: &mut (impl Stream<Item = Received> + Unpin)) -> Result<(), String> {
         loop {
             let first = tokio::select! {
                 biased;
@@ -92,7 +95,11 @@ impl<H: Handler> Lane<H> {
 
     /// Adds what has arrived already, and what arrives within the linger, to `first`. A lone delivery is not kept
     /// waiting: the linger counts only while others come.
-    async fn gather(&self, first: Held, consumer: &mut Consumer) -> Result<Vec<Held>, String> {
+    async fn gather(
+        &self,
+        first: Held,
+        consumer: &mut (impl Stream<Item = Received> + Unpin),
+    ) -> Result<Vec<Held>, String> {
         let mut bytes = first.delivery.body.len();
         let mut batch = vec![first];
         let deadline = Instant::now() + self.settings.linger;
@@ -239,7 +246,7 @@ impl<H: Handler> Lane<H> {
     }
 }
 
-fn received(next: Option<Result<lapin::message::Delivery, lapin::Error>>) -> Result<Held, String> {
+fn received(next: Option<Received>) -> Result<Held, String> {
     let mut acker = match next {
         Some(Ok(delivery)) => delivery,
         Some(Err(fault)) => return Err(fault.to_string()),
@@ -253,4 +260,73 @@ fn received(next: Option<Result<lapin::message::Delivery, lapin::Error>>) -> Res
         properties,
     };
     Ok(Held { delivery, acker })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::stream;
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::{BrokerUrl, PublisherSettings};
+
+    /// As if Postgres were away.
+    struct Later;
+
+    impl Handler for Later {
+        async fn handle(&self, batch: &[Delivery]) -> Vec<Verdict> {
+            vec![Verdict::RetryLater; batch.len()]
+        }
+    }
+
+    fn lane() -> Lane<Later> {
+        let ended = CancellationToken::new();
+        ended.cancel();
+        let url = BrokerUrl::parse("amqp://127.0.0.1:1").unwrap();
+        let publisher =
+            PublisherSettings { name: "test".to_owned(), channels: 1, timeout: Duration::from_secs(1) };
+        let settings = ConsumerSettings {
+            queue: Queue::Events,
+            lanes: 1,
+            prefetch: 1,
+            batch: 1,
+            batch_bytes: 1,
+            large_lanes: 0,
+            large_prefetch: 1,
+            linger: Duration::ZERO,
+        };
+        Lane {
+            number: 0,
+            source: Queue::Events.name(),
+            prefetch: 1,
+            settings,
+            handler: Arc::new(Later),
+            dead_letters: Publisher::start(url, publisher, &TaskTracker::new(), ended),
+            lost: CancellationToken::new(),
+            shutdown: CancellationToken::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lane_that_waits_ends_with_its_connection_though_its_consumer_is_told_nothing() {
+        let lane = lane();
+        let mut told_nothing = stream::pending();
+        let mut work = pin!(lane.work(&mut told_nothing));
+        assert_eq!(work.as_mut().now_or_never(), None);
+        lane.lost.cancel();
+        assert_eq!(work.as_mut().now_or_never(), Some(Err(LOST.to_owned())));
+    }
+
+    #[tokio::test]
+    async fn so_does_one_that_holds_a_batch() {
+        let lane = lane();
+        let delivery = lapin::message::Delivery::mock(1, "".into(), "".into(), false, b"{}".to_vec());
+        let batch = vec![received(Some(Ok(delivery))).unwrap()];
+        let mut held = pin!(lane.see_through(batch));
+        assert_eq!(held.as_mut().now_or_never(), None);
+        lane.lost.cancel();
+        assert_eq!(held.as_mut().now_or_never(), Some(Err(LOST.to_owned())));
+    }
 }

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{Client, Config, Socket};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::doubt::Doubt;
 
@@ -51,7 +52,8 @@ where
     ) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
         let (config, tls, runtime) = (config.clone(), self.tls.clone(), self.runtime.clone());
         let doubt = Arc::clone(&self.doubt);
-        let connecting = self.runtime.spawn(async move {
+        // Ends with whoever waits for it: nothing else would end a handshake that is never answered.
+        let connecting = AbortOnDropHandle::new(self.runtime.spawn(async move {
             let began = Instant::now();
             let (client, connection) = config.connect(tls).await?;
             doubt.connected(began);
@@ -63,7 +65,7 @@ where
                 }
             });
             Ok((client, task))
-        });
+        }));
         Box::pin(async move {
             match connecting.await {
                 Ok(connected) => connected,

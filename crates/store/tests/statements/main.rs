@@ -103,9 +103,10 @@ fn tables() -> BTreeSet<String> {
 
 /// How often a statement reads or writes one of the tables.
 fn touches(statement: &str, tables: &BTreeSet<String>) -> usize {
-    let words: Vec<&str> =
-        statement.split([' ', '(', ')', ',', ';']).filter(|word| !word.is_empty()).collect();
-    let into = ["from", "join", "into", "update", "using", "table", "only", "truncate"];
+    // A comma joins as well, so it is a word of its own.
+    let apart = statement.replace(',', " , ");
+    let words: Vec<&str> = apart.split([' ', '(', ')', ';']).filter(|word| !word.is_empty()).collect();
+    let into = ["from", "join", "into", "update", "using", "table", "only", "truncate", ","];
     words.windows(2).filter(|pair| into.contains(&pair[0]) && tables.contains(pair[1])).count()
 }
 
@@ -140,6 +141,7 @@ fn what_names_no_tenant_is_found() {
         ("select 1 from messages where id = $1", 1, 0),
         ("select 1 from messages where id = $1 returning tenant_id", 1, 0),
         ("select 1 from messages m join recipients r on r.message_id = m.id where m.tenant_id = $1", 2, 1),
+        ("select 1 from messages m, recipients r where m.tenant_id = $1", 2, 1),
         ("update recipients r set status = 1 where r.tenant_id is not distinct from $1", 1, 1),
         ("insert into suppressions as s (tenant_id, email) values ($1, $2)", 1, 1),
         ("insert into suppressions as s (email) select tenant_id from x", 1, 0),

@@ -1,6 +1,7 @@
 //! Messages whose time has come: schedules, retries, and those for which there was no room when they arrived.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::accounts::Account;
+use super::culprit::around;
 use super::deadline::Deadline;
 use super::record::Settled;
 use super::{Claim, Job, Sender};
@@ -31,18 +33,18 @@ const IDLE: Duration = Duration::from_millis(500);
 const NO_ROOM: Duration = Duration::from_millis(50);
 const STILL_NONE: Duration = Duration::from_millis(200);
 
-/// Statements that take too long, or wait too long for a lock, before that is taken for everybody's trouble: enough to find
-/// one tenant among [`MOST`], and its neighbour.
-const MOST_FAILED: u32 = 12;
+/// The longest pause after a look that took long.
+const LONGEST: Duration = Duration::from_secs(5);
 
 /// Nothing is given up sooner: a pause of its account is no refusal, nor is what was known of it a moment ago. By then the
 /// longest pause has ended, and the account was looked at anew.
 const LEAST_WINDOW: Duration = Duration::from_secs(12);
 
-/// How long to wait before looking for due messages again. Looking may use a fifth of the time at most.
-pub(super) fn pause(started: Instant, waiting: &[Waiting]) -> Duration {
+/// How long to wait before looking for due messages again, when looking took so long. Looking may use a fifth of the time
+/// at most, unless it took seconds: then the database was away rather than at work, and is back.
+pub(super) fn pause(took: Duration, waiting: &[Waiting]) -> Duration {
     let next = waiting.iter().map(|next| next.wait).min().unwrap_or(IDLE);
-    next.clamp(NO_ROOM, IDLE).max(started.elapsed() * 4)
+    next.clamp(NO_ROOM, IDLE).max((took * 4).min(LONGEST))
 }
 
 /// Takes what is due until shutdown.
@@ -91,7 +93,7 @@ async fn once(sender: &Arc<Sender>) -> Result<Option<Duration>, store::Error> {
         }
     }
     if wanted.is_empty() {
-        return Ok(Some(pause(started, &waiting)));
+        return Ok(Some(pause(started.elapsed(), &waiting)));
     }
     // Those who have waited longest are in front; each gets as much as the others, or as it has room for.
     wanted.truncate(MOST);
@@ -113,48 +115,45 @@ async fn once(sender: &Arc<Sender>) -> Result<Option<Duration>, store::Error> {
 async fn give_up_late(sender: &Sender, next: &Waiting, trouble: Option<Reason>) -> Result<(), store::Error> {
     let before = earlier(Timestamp::now(), sender.retry.window.max(LEAST_WINDOW));
     if let Some(reason) = trouble.filter(|_| next.since < before) {
-        let failed = give_up(&sender.store, next.tenant, before, &reason).await?;
-        tracing::info!(tenant = %next.tenant, failed, code = reason.code, "given up after the retry window");
+        match give_up(&sender.store, next.tenant, before, &reason).await {
+            Ok(failed) => {
+                tracing::info!(tenant = %next.tenant, failed, code = reason.code, "given up after the retry window");
+            }
+            Err(fault) if fault.is_transient() && !fault.is_of_statement() => return Err(fault),
+            Err(fault) => not_taken(sender, next.tenant, &fault),
+        }
     }
     Ok(())
 }
 
-/// Takes what is wanted, and hands it over; answers whether there was anything. Where the database will not have it, or it
-/// takes too long, looks for the tenant that is the cause, so that it stands in nobody else's way.
+/// Takes what is wanted, and hands it over; answers whether there was anything.
 async fn take(sender: &Arc<Sender>, wanted: &[(Wanted, Arc<Account>)]) -> Result<bool, store::Error> {
-    let mut any = false;
-    let mut failed = 0;
-    let mut open = vec![wanted];
-    while let Some(part) = open.pop() {
+    let take = async |part: Range<usize>| {
+        let part = wanted.get(part).unwrap_or_default();
         let _turn = sender.liveness.turn("due");
         let deadline = sender.begin();
         let asked: Vec<Wanted> = part.iter().map(|(wanted, _)| *wanted).collect();
         let bytes = BYTES.min(sender.desk.bytes());
-        let fault = match take_sends(&sender.store, &asked, bytes, sender.lease()).await {
-            Ok(taken) => {
-                any |= !taken.is_empty();
-                let accounts = part.iter().map(|(wanted, account)| (wanted.tenant, account));
-                take_on(sender, taken, &accounts.collect(), deadline);
-                continue;
-            }
-            Err(fault) => fault,
-        };
-        failed += 1;
-        // What goes on failing everywhere is no tenant's fault.
-        let passes = fault.is_transient() && (!fault.is_of_statement() || failed > MOST_FAILED);
-        match part {
-            _ if passes => return Err(fault),
-            [_, _, ..] => open.extend(<[_; 2]>::from(part.split_at(part.len() / 2))),
-            [(one, _)] if wanted.len() > 1 => {
-                if let Some(left_out) = sender.rations.due.take() {
-                    let (fault, tenant) = (describe(&fault), one.tenant);
-                    tracing::error!(fault, %tenant, left_out, "due messages of a tenant could not be taken");
-                }
-            }
-            _ => return Err(fault),
+        let taken = take_sends(&sender.store, &asked, bytes, sender.lease()).await?;
+        let any = !taken.is_empty();
+        let accounts = part.iter().map(|(wanted, account)| (wanted.tenant, account));
+        take_on(sender, taken, &accounts.collect(), deadline);
+        Ok(any)
+    };
+    let tell = |place: usize, fault: &store::Error| {
+        if let Some((one, _)) = wanted.get(place) {
+            not_taken(sender, one.tenant, fault);
         }
+    };
+    Ok(around(wanted.len(), take, tell).await?.contains(&true))
+}
+
+/// Tells of a tenant for whom the database does nothing; the others are served all the same.
+pub(super) fn not_taken(sender: &Sender, tenant: TenantId, fault: &store::Error) {
+    if let Some(left_out) = sender.rations.due.take() {
+        let fault = describe(fault);
+        tracing::error!(fault, %tenant, left_out, "due messages of a tenant could not be taken");
     }
-    Ok(any)
 }
 
 fn take_on(
@@ -206,5 +205,17 @@ fn failed(due: &DueSend, reason: Reason) -> Transition {
         to: Status::Failed,
         wait: None,
         look_ups: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looking_takes_a_fifth_of_the_time_but_a_database_that_was_away_is_not_waited_for() {
+        assert_eq!(pause(Duration::ZERO, &[]), IDLE);
+        assert_eq!(pause(Duration::from_millis(300), &[]), Duration::from_millis(1200));
+        assert_eq!(pause(Duration::from_secs(25), &[]), LONGEST);
     }
 }

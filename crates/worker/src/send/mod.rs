@@ -11,6 +11,7 @@
 mod accounts;
 mod call;
 mod conclude;
+mod culprit;
 mod deadline;
 mod desk;
 pub(crate) mod due;
@@ -122,7 +123,7 @@ struct Rations {
     accounts: Ration,
     /// Messages that Mailjet refuses.
     refusals: Ration,
-    /// Tenants whose due messages cannot be taken.
+    /// Tenants whose due messages or questions cannot be taken.
     due: Ration,
     /// That none can be.
     none_due: Ration,

@@ -1,6 +1,7 @@
 //! Asking for attempts of which nobody knows the outcome, when their time has come.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,8 +12,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::accounts::Known;
+use super::culprit::around;
 use super::deadline::Deadline;
-use super::due::{AFTER_FAILURE, TENANTS, pause};
+use super::due::{AFTER_FAILURE, TENANTS, not_taken, pause};
 use super::record::Settled;
 use super::{Sender, reconcile};
 
@@ -66,7 +68,7 @@ async fn once(sender: &Arc<Sender>, busy: &Arc<Busy>) -> Result<Duration, store:
     let _turn = sender.liveness.turn("questions");
     let started = Instant::now();
     let waiting = waiting(&sender.store, Kind::Questions, TENANTS).await?;
-    let wait = pause(started, &waiting);
+    let wait = pause(started.elapsed(), &waiting);
     let tenants: Vec<TenantId> = {
         let busy = busy.lock();
         let free = waiting.iter().filter(|next| next.wait.is_zero() && !busy.contains(&next.tenant));
@@ -76,13 +78,35 @@ async fn once(sender: &Arc<Sender>, busy: &Arc<Busy>) -> Result<Duration, store:
         return Ok(wait);
     }
     let accounts = sender.accounts.of(tenants.iter().copied()).await?;
-    let until = sender.begin();
-    let mut questions = take_questions(&sender.store, &tenants, TAKEN, sender.lease()).await?;
-    for (tenant, account) in accounts {
+    let take = async |part: Range<usize>| {
+        let part = tenants.get(part).unwrap_or_default();
+        let until = sender.begin();
+        let questions = take_questions(&sender.store, part, TAKEN, sender.lease()).await?;
+        begin(sender, busy, questions, &accounts, until);
+        Ok(())
+    };
+    let tell = |place: usize, fault: &store::Error| {
+        if let Some(tenant) = tenants.get(place) {
+            not_taken(sender, *tenant, fault);
+        }
+    };
+    around(tenants.len(), take, tell).await?;
+    Ok(wait)
+}
+
+/// Has the questions asked, each tenant's for itself.
+fn begin(
+    sender: &Arc<Sender>,
+    busy: &Arc<Busy>,
+    mut questions: Vec<Question>,
+    accounts: &HashMap<TenantId, Known>,
+    until: Deadline,
+) {
+    for (&tenant, account) in accounts {
         let theirs: Vec<Question> = questions.extract_if(.., |question| question.tenant == tenant).collect();
         if !theirs.is_empty() {
             let at_work = AtWork::begin(busy, tenant);
-            let sender = Arc::clone(sender);
+            let (sender, account) = (Arc::clone(sender), account.clone());
             sender.work.clone().spawn(async move {
                 let _turn = sender.liveness.turn("questions");
                 ask_all(&sender, theirs, account, until).await;
@@ -90,7 +114,6 @@ async fn once(sender: &Arc<Sender>, busy: &Arc<Busy>) -> Result<Duration, store:
             });
         }
     }
-    Ok(wait)
 }
 
 /// A question that cannot begin before `until` is left: its lease runs out, and it is taken again.

@@ -1,6 +1,7 @@
 //! Taking messages from the queues of sends.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use broker::{Delivery, Handler, Verdict};
@@ -32,10 +33,17 @@ impl Handler for Intake {
         let _turn = self.sender.liveness.turn("sends");
         let mut verdicts = Vec::with_capacity(batch.len());
         let mut open = Vec::with_capacity(batch.len());
+        let (mut firsts, mut copies) = (HashMap::new(), Vec::new());
         for (place, delivery) in batch.iter().enumerate() {
             match QueuedMessage::decode(&delivery.body) {
                 Ok(message) => {
-                    open.push((place, message));
+                    match firsts.entry(message.id) {
+                        Entry::Occupied(first) => copies.push((place, *first.get())),
+                        Entry::Vacant(vacant) => {
+                            vacant.insert(place);
+                            open.push((place, message));
+                        }
+                    }
                     verdicts.push(Verdict::RetryLater);
                 }
                 Err(fault) => verdicts.push(Verdict::DeadLetter(fault.to_string())),
@@ -53,6 +61,13 @@ impl Handler for Intake {
             Some((place, (queued, fate)))
         });
         self.take_on(batch, decided.collect(), &accounts, &mut verdicts).await;
+        // What is stored is what goes out, so of several copies only the first counts; they may differ, where two requests
+        // with one idempotency key met.
+        for (copy, first) in copies {
+            if verdicts[first] == Verdict::Done {
+                verdicts[copy] = Verdict::Done;
+            }
+        }
         verdicts
     }
 }
@@ -102,7 +117,6 @@ impl Intake {
         bisect(places, process, verdicts).await;
         let mut claimed = claimed.into_inner().unwrap_or_else(PoisonError::into_inner);
         let jobs = decided.into_values().filter_map(|(mut queued, fate)| {
-            // The fate first: of two copies of a message it is the one that goes that takes the claim.
             let (Fate::Go(place), Some(Ok(account))) = (fate, accounts.get(&queued.tenant)) else {
                 return None;
             };

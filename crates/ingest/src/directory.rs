@@ -71,7 +71,7 @@ impl Directory {
     /// The record of a key, if it is good; the database is asked.
     pub(crate) async fn key(&self, presented: &ApiKey) -> Result<Found<KeyRecord>, Problem> {
         let id = presented.id;
-        let question = async { Ok(directory::keys(&self.store, &[id]).await?.pop()) };
+        let question = async || Ok(directory::keys(&self.store, &[id]).await?.pop());
         let found = ask(self.keys.look_up(id, question)).await?;
         Ok(found.and_then(|record| self.judge(presented, record)))
     }
@@ -92,7 +92,7 @@ impl Directory {
 
     /// The live webhook tokens of a tenant, if there is such a tenant; the database is asked.
     pub(crate) async fn tokens(&self, tenant: TenantId) -> Result<Found<Tokens>, Problem> {
-        let question = async {
+        let question = async || {
             let found = directory::tenants(&self.store, &[tenant]).await?.pop();
             Ok(found.map(|record| Tokens::from(record.tokens)))
         };
@@ -155,7 +155,12 @@ impl Directory {
             return Ok(());
         }
         let used: Vec<KeyId> = used.into_iter().collect();
-        soon(store::api_keys::touch(&self.store, &used)).await
+        let noted = soon(store::api_keys::touch(&self.store, &used)).await;
+        if noted.is_err() {
+            // There are no more of them than keys.
+            self.used.lock().unwrap_or_else(PoisonError::into_inner).extend(used);
+        }
+        noted
     }
 }
 

@@ -85,7 +85,8 @@ impl fmt::Debug for Environment {
 }
 
 fn is_ours(name: &str) -> bool {
-    name.starts_with("RAVEN_") || matches!(name, "DATABASE_URL" | "AMQP_URL")
+    name.starts_with("RAVEN_")
+        || matches!(name, "DATABASE_URL" | "AMQP_URL" | "MAILJET_URL" | "MAILJET_TIMEOUT")
 }
 
 impl Variable {

@@ -58,21 +58,23 @@ impl<K: Copy + Eq + Hash, V: Clone> Cache<K, V> {
         }
     }
 
-    /// Notes what the database answered: a value, or that there is none.
-    pub(super) fn put(&self, key: K, value: Option<V>, generation: Generation) {
+    /// Notes what the database answered: a value, or that there is none. Answers whether it did: what crossed a refresh
+    /// may be old already.
+    pub(super) fn put(&self, key: K, value: Option<V>, generation: Generation) -> bool {
         let mut entries = self.lock();
         if entries.generation != generation {
-            return;
+            return false;
         }
         let Some(value) = value else {
             let now = Instant::now();
             *entries.absent.place(key, now) = now;
-            return;
+            return true;
         };
         if entries.map.len() >= MOST {
             entries.map.clear();
         }
         entries.map.insert(key, value);
+        true
     }
 
     /// Begins a refresh: what has to be read again. What did not exist may exist now.
@@ -111,11 +113,11 @@ mod tests {
         let cache = Cache::<u8, &str>::new();
         let before = generation(cache.get(1));
         assert!(cache.stale().is_empty());
-        cache.put(1, Some("old"), before);
-        cache.put(2, None, before);
+        assert!(!cache.put(1, Some("old"), before));
+        assert!(!cache.put(2, None, before));
         let after = generation(cache.get(1));
         assert_eq!(after, generation(cache.get(2)));
-        cache.put(1, Some("new"), after);
+        assert!(cache.put(1, Some("new"), after));
         assert_eq!(cache.get(1), Known::Here("new"));
     }
 

@@ -95,9 +95,12 @@ where
     opened.await.map_err(|_| unusable("it ended".to_owned()))?
 }
 
+/// The store may panic over what it finds; that ends nobody.
 fn open_log(open: impl Fn() -> Result<Database, CannotOpen>) -> Result<Log, CannotOpen> {
-    let damaged = |fault: redb::Error| CannotOpen::Damaged { path: "spool".into(), fault: fault.to_string() };
-    Log::new(open()?).map_err(damaged)
+    let damaged = |fault: String| CannotOpen::Damaged { path: "spool".into(), fault };
+    let opened =
+        catch_unwind(AssertUnwindSafe(|| Log::new(open()?).map_err(|fault| damaged(fault.to_string()))));
+    opened.unwrap_or_else(|_| Err(damaged("the store panicked".to_owned())))
 }
 
 impl Round {
@@ -196,7 +199,9 @@ impl<O: Fn() -> Result<Database, CannotOpen>> Clerk<O> {
     }
 
     fn fail(&mut self, fault: String) {
-        self.log = None;
+        let log = self.log.take();
+        // After a panic another may come while it is closed.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(log)));
         self.trouble = Some(Trouble::Broken(fault));
         self.again = Instant::now() + self.pause;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);

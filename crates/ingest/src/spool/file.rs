@@ -64,6 +64,8 @@ impl File {
             let file = options.open(&path).map_err(unusable)?;
             // One that was copied here may be open to others.
             file.set_permissions(Permissions::from_mode(MODE)).map_err(unusable)?;
+            // The process that made it may have ended before its name was durable.
+            self.keep_names().map_err(unusable)?;
             return self.database(file);
         }
         let file = options.create_new(true).open(&unfinished).map_err(unusable)?;
@@ -78,9 +80,13 @@ impl File {
             return Err(CannotOpen::InUse(self.dir.clone()));
         }
         fs::remove_file(&unfinished).map_err(unusable)?;
-        // The name of a new file is durable only when its directory is.
-        fs::File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(unusable)?;
+        self.keep_names().map_err(unusable)?;
         Ok(database)
+    }
+
+    /// The name of a file is durable only when its directory is.
+    fn keep_names(&self) -> io::Result<()> {
+        fs::File::open(&self.dir)?.sync_all()
     }
 
     /// The store in this file, which is made where the file is empty.

@@ -14,6 +14,7 @@ use domain::{MessageId, TenantId, limits};
 use store::Store;
 use store::messages;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::problem::{Code, Fault, Problem};
 
@@ -21,6 +22,10 @@ use crate::problem::{Code, Fault, Problem};
 const GENERATION: usize = 50_000;
 /// How long the database may take before a request goes on without its answer.
 const LOOK_UP: Duration = Duration::from_millis(250);
+/// After so many that took longer, one after the other, the database is left alone for [`REST`]: by then it has noticed that
+/// nobody waits for them, and they do not pile up there.
+const MOST_LATE: u32 = 5;
+const REST: Duration = Duration::from_secs(5);
 
 /// What is known of keys.
 pub(crate) struct Replays {
@@ -28,6 +33,16 @@ pub(crate) struct Replays {
     /// What is wrong with the database, if anything is; then it is not asked.
     database: watch::Receiver<Option<String>>,
     seen: Mutex<Generations>,
+    lateness: Mutex<Lateness>,
+}
+
+/// How the database answered lately.
+#[derive(Default)]
+struct Lateness {
+    /// Look-ups that took too long, since the last one that did not.
+    late: u32,
+    /// Until when it has its rest.
+    rests: Option<Instant>,
 }
 
 #[derive(Default)]
@@ -70,7 +85,7 @@ pub(crate) fn key(request: &HttpRequest) -> Result<Option<&str>, Problem> {
 
 impl Replays {
     pub(crate) fn new(store: Store, database: watch::Receiver<Option<String>>) -> Self {
-        Self { store, database, seen: Mutex::default() }
+        Self { store, database, seen: Mutex::default(), lateness: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Generations> {
@@ -104,13 +119,32 @@ impl Replays {
         self.lock().put(id, seen);
     }
 
+    fn lateness(&self) -> MutexGuard<'_, Lateness> {
+        self.lateness.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn stored(&self, tenant: TenantId, id: MessageId) -> Option<Seen> {
-        if self.database.borrow().is_some() {
+        if self.database.borrow().is_some() || self.lateness().rests() {
             return None;
         }
-        let stored =
-            tokio::time::timeout(LOOK_UP, messages::digest(&self.store, tenant, id)).await.ok()?.ok()??;
+        let looking = tokio::time::timeout(LOOK_UP, messages::digest(&self.store, tenant, id));
+        let answered = looking.await.ok();
+        self.lateness().note(answered.is_none());
+        let stored = answered?.ok()??;
         Some(Seen { digest: stored.digest, scheduled: stored.scheduled })
+    }
+}
+
+impl Lateness {
+    fn rests(&self) -> bool {
+        self.rests.is_some_and(|until| Instant::now() < until)
+    }
+
+    fn note(&mut self, was_late: bool) {
+        self.late = if was_late { self.late + 1 } else { 0 };
+        if self.late == MOST_LATE {
+            *self = Self { late: 0, rests: Some(Instant::now() + REST) };
+        }
     }
 }
 
@@ -132,6 +166,19 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_database_that_is_late_again_and_again_has_a_rest() {
+        let mut lateness = Lateness::default();
+        for was_late in [true, true, true, true, false, true, true, true, true] {
+            lateness.note(was_late);
+            assert!(!lateness.rests());
+        }
+        lateness.note(true);
+        assert!(lateness.rests());
+        tokio::time::advance(REST).await;
+        assert!(!lateness.rests());
+    }
 
     #[test]
     fn memory_is_bounded_and_keeps_the_latest() {

@@ -10,7 +10,7 @@ use lapin::{Connection, Event};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::{BrokerUrl, connect};
+use crate::connection::{BrokerUrl, NotConnected, connect, knock};
 use crate::{State, topology};
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
@@ -40,10 +40,11 @@ impl Supervisor {
         R: Future<Output = String>,
     {
         let mut backoff = FIRST_BACKOFF;
+        let mut was_silent = false;
         while !self.shutdown.is_cancelled() {
             let started = tokio::time::Instant::now();
             // A defect, of the client library say, costs one connection and not the role.
-            let once = AssertUnwindSafe(self.once(&role)).catch_unwind().await;
+            let once = AssertUnwindSafe(self.once(&role, &mut was_silent)).catch_unwind().await;
             let why = once.unwrap_or_else(|_| "a panic".to_owned());
             self.set(State::Down(why));
             if started.elapsed() >= GOOD {
@@ -58,18 +59,26 @@ impl Supervisor {
         }
     }
 
-    async fn once<F, R>(&self, role: &F) -> String
+    /// Connects and runs the role. A broker that `was_silent` has to say something first.
+    async fn once<F, R>(&self, role: &F, was_silent: &mut bool) -> String
     where
         F: Fn(Arc<Connection>, CancellationToken) -> R,
         R: Future<Output = String>,
     {
+        let connecting = async {
+            if *was_silent {
+                knock(&self.url).await?;
+            }
+            connect(&self.url, &self.name).await
+        };
         let connection = tokio::select! {
-            connection = connect(&self.url, &self.name) => connection,
+            connection = connecting => connection,
             () = self.shutdown.cancelled() => return "shutting down".to_owned(),
         };
+        *was_silent = matches!(connection, Err(NotConnected::Silent));
         let connection = match connection {
             Ok(connection) => Arc::new(connection),
-            Err(why) => return why,
+            Err(fault) => return fault.to_string(),
         };
         // The only listener of this connection: a second one would take events away from it.
         let mut events = connection.events_listener();

@@ -101,7 +101,8 @@ impl From<lapin::Error> for Fault {
 /// Shows `choose` every dead letter, in no particular order, and does what it says. An error means that nothing was
 /// done; what happened later is in the outcome.
 pub async fn walk(url: &BrokerUrl, choose: impl FnMut(&Letter) -> Choice) -> Result<Outcome, Fault> {
-    let connection = connect(url, "raven dead-letter").await.map_err(Fault::Unreachable)?;
+    let connection =
+        connect(url, "raven dead-letter").await.map_err(|fault| Fault::Unreachable(fault.to_string()))?;
     let result = on(&connection, choose).await;
     // This also gives back what is still held.
     let _ = tokio::time::timeout(CLOSE_TIMEOUT, connection.close(200, "done".into())).await;

@@ -121,6 +121,9 @@ async fn heal(load: &Load, struck: &Struck, undone: &mut Undone) {
     let broken_off = !struck.record().broken_off.is_empty();
     if broken_off {
         undone.keep("mending the servers", load.site.servers.mend().await);
+        for program in load.site.programs() {
+            program.resume().await;
+        }
     }
     undone.keep("healing", load.site.heal().await);
     for program in load.site.programs() {
@@ -198,7 +201,8 @@ async fn settled(load: &Load) {
             (least, waited) = (total, Duration::ZERO);
         }
         sleep(PAUSE).await;
-        waited += PAUSE;
+        // Where it is not known what waits, the reading itself has waited for that.
+        waited += if ledgers.unknown.is_empty() { PAUSE } else { NO_PROGRESS / 3 };
     }
 }
 

@@ -186,3 +186,19 @@ impl Track {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_a_server_is_known_while_it_strikes_and_from_its_end() {
+        let [before, end, after] = [0, 1, 2].map(|seconds| Instant::now() + Duration::from_secs(seconds));
+        let mut record = Record::default();
+        assert!(!record.struck_a_server_since(before));
+        record.server = (None, true);
+        assert!(record.struck_a_server_since(after), "it strikes now");
+        record.server = (Some(end), false);
+        assert!(record.struck_a_server_since(before) && !record.struck_a_server_since(after));
+    }
+}

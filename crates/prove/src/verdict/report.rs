@@ -106,7 +106,7 @@ impl Report<'_> {
         self.book.backwards.iter().take(5).try_for_each(|one| writeln!(f, "read backwards: {one}"))?;
         self.book.strange.iter().take(5).try_for_each(|one| writeln!(f, "strange answer: {one}"))?;
         let mut broken_off = self.struck.broken_off.iter().take(5);
-        broken_off.try_for_each(|one| writeln!(f, "could not be injected: {one}"))?;
+        broken_off.try_for_each(|one| writeln!(f, "broken off: {one}"))?;
         let mut seldom = self.struck.seldom(self.rounds).take(5);
         seldom.try_for_each(|(kind, times)| writeln!(f, "struck {times} times only: {kind}"))?;
         self.undone.iter().take(5).try_for_each(|one| writeln!(f, "failed: {one}"))?;

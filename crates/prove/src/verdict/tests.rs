@@ -230,5 +230,5 @@ fn faults_that_did_not_strike_prove_nothing() {
     assert!(!holds && text.contains("failed: reading the ledgers: no answer"), "{text}");
     struck.broken_off.push("hang: nobody met it".to_owned());
     let (holds, text) = shown(&struck, 1, &[]);
-    assert!(!holds && text.contains("could not be injected: hang: nobody met it"), "{text}");
+    assert!(!holds && text.contains("broken off: hang: nobody met it"), "{text}");
 }

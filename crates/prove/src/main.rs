@@ -14,6 +14,7 @@ mod run;
 mod servers;
 mod simulator;
 mod site;
+mod spool;
 mod tenant;
 mod told;
 mod verdict;

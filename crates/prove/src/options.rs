@@ -10,7 +10,7 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "raven-prove")]
 pub(crate) struct Options {
-    /// For how long
+    /// For how long at least: each kind of fault strikes at least five times, however long that takes
     #[arg(long, default_value_t = 10.0)]
     minutes: f64,
     /// What chance begins with; the same seed draws the same load and the same faults

@@ -5,17 +5,23 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use reqwest::Url;
 use testbed::ports;
 use testbed::process::Process;
 use testbed::proxy::Proxy;
 use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep};
 
 use crate::client::{Answer, ask, http};
+use crate::spool::{Passage, Spool};
 
 /// How long a program may take to say how it is; one that is stopped never does.
 const LOOK: Duration = Duration::from_secs(2);
+/// How long an end in order may take before it counts as never: longer than the programs' own grace.
+const END: Duration = Duration::from_secs(45);
+/// The pause between two looks at whether it has ended.
+const PAUSE: Duration = Duration::from_millis(40);
 
 /// What a program does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +66,7 @@ pub(crate) struct Program {
     process: Mutex<Process>,
     starts: AtomicU32,
     ended: std::sync::Mutex<Option<String>>,
+    passage: std::sync::Mutex<Passage>,
     url: Url,
 }
 
@@ -81,7 +88,8 @@ impl Program {
         let process =
             Process::start(&recipe.program, &format!("{name}.0"), &recipe.folder, &recipe.variables);
         let (process, starts, ended) = (Mutex::new(process), AtomicU32::new(1), std::sync::Mutex::default());
-        Ok(Self { name, role, links, recipe, process, starts, ended, url })
+        let passage = std::sync::Mutex::default();
+        Ok(Self { name, role, links, recipe, process, starts, ended, passage, url })
     }
 
     /// A port for one.
@@ -110,7 +118,22 @@ impl Program {
     pub(crate) async fn terminate(&self) -> Result<()> {
         let mut process = self.process.lock().await;
         self.note_end(&mut process);
-        let status = process.terminate().await;
+        // What ended by itself is noted, and can be asked no more.
+        if process.ended().is_some() {
+            return Ok(());
+        }
+        process.ask_to_end();
+        let asked = Instant::now();
+        let status = loop {
+            if let Some(status) = process.ended() {
+                break status;
+            }
+            if asked.elapsed() > END {
+                process.kill();
+                bail!("{} did not end within {} s after SIGTERM", self.name, END.as_secs());
+            }
+            sleep(PAUSE).await;
+        };
         ensure!(status.success(), "{} did not end in order after SIGTERM: {status}", self.name);
         Ok(())
     }
@@ -123,14 +146,20 @@ impl Program {
         *self.process.lock().await = next;
     }
 
-    /// Stops it in its tracks.
+    /// Stops it in its tracks, if it runs.
     pub(crate) async fn pause(&self) {
-        self.process.lock().await.pause();
+        let mut process = self.process.lock().await;
+        if process.ended().is_none() {
+            process.pause();
+        }
     }
 
     /// Lets it go on.
     pub(crate) async fn resume(&self) {
-        self.process.lock().await.resume();
+        let mut process = self.process.lock().await;
+        if process.ended().is_none() {
+            process.resume();
+        }
     }
 
     /// How it ended, if it ever did so by itself. While it is being ended by us, that is not looked at.
@@ -164,6 +193,29 @@ impl Program {
             Answer::Status(status, _) => Some(status),
             Answer::Nothing => None,
         }
+    }
+
+    /// Whether it keeps what RabbitMQ does not take.
+    pub(crate) fn has_spool(&self) -> bool {
+        self.recipe.variables.iter().any(|(name, _)| *name == "RAVEN_SPOOL_DIR")
+    }
+
+    /// How its spool is, asked past the proxies; `None` where it does not say.
+    pub(crate) async fn spool(&self) -> Option<Spool> {
+        let request = http().get(self.url.join("metrics").ok()?).timeout(LOOK);
+        Spool::read(&request.send().await.ok()?.text().await.ok()?)
+    }
+
+    /// Looks at what went through its spool. By one task only: an earlier look that is noted later would count twice.
+    pub(crate) async fn follow_spool(&self) {
+        if let Some(spool) = self.spool().await {
+            self.passage.lock().unwrap_or_else(PoisonError::into_inner).note(spool);
+        }
+    }
+
+    /// How many messages and events went through its spool, at least.
+    pub(crate) fn spooled(&self) -> u64 {
+        self.passage.lock().unwrap_or_else(PoisonError::into_inner).total()
     }
 
     /// Lets all ways to and from it pass again.

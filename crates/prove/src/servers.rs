@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
 use tokio_postgres::NoTls;
 
 use crate::client::{Answer, ask, http};
@@ -19,6 +20,12 @@ const NAME: &str = "raven_prove";
 const QUEUES: usize = 8;
 /// A start, recovery included, on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(3);
+/// Tries of an order that ends a fault.
+const TRIES: usize = 3;
+/// For how long a queue may be without a figure.
+const FIGURES: Duration = Duration::from_mins(1);
+/// The pause between two tries.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The servers of a run.
 #[derive(Debug, Clone)]
@@ -83,6 +90,30 @@ impl Servers {
         Ok(())
     }
 
+    /// Gives an order a few times, until it is carried out: a server that stays down would spoil all that follows.
+    pub(crate) async fn insist(&self, server: &str, what: &str) -> Result<()> {
+        let mut outcome = self.order(server, what).await;
+        for _ in 1..TRIES {
+            if outcome.is_ok() {
+                break;
+            }
+            sleep(PAUSE).await;
+            outcome = self.order(server, what).await;
+        }
+        outcome
+    }
+
+    /// Has both servers go on, whatever state a fault that broke off has left them in.
+    pub(crate) async fn mend(&self) -> Result<()> {
+        let mut outcome = Ok(());
+        for server in ["postgres", "rabbitmq"] {
+            // There is nothing to resume in one that is down.
+            let _down = self.order(server, "resume").await;
+            outcome = outcome.and(self.insist(server, "start").await);
+        }
+        outcome.and(self.insist("rabbitmq", "calm").await)
+    }
+
     /// What attempts to send came to, by outcome and code: the one thing that no answer of the API tells.
     pub(crate) async fn attempts(&self) -> Result<Vec<(String, i64)>> {
         const COUNT: &str =
@@ -106,6 +137,17 @@ impl Servers {
         };
         ensure!(rows.len() >= QUEUES, "there are {} queues", rows.len());
         rows.iter().map(row).collect()
+    }
+
+    /// The same, asked for until every queue has a figure.
+    pub(crate) async fn all_queues(&self) -> Result<Vec<(String, u64)>> {
+        let begun = Instant::now();
+        loop {
+            match self.queues().await {
+                Err(_) if begun.elapsed() < FIGURES => sleep(PAUSE).await,
+                outcome => return outcome,
+            }
+        }
     }
 
     async fn manage(&self, method: Method, path: &str, body: &Value) -> Result<Value> {

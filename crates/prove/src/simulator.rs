@@ -73,40 +73,62 @@ impl Simulator {
         Ok(())
     }
 
-    /// Makes something go wrong; answers the id of the fault.
-    pub(crate) async fn order(&self, fault: &Value) -> Result<u64> {
-        let answer = ask(self.request(Method::POST, "/sim/faults").json(fault)).await;
-        let made = answer.body(201).with_context(|| format!("mailjet-sim takes no such fault: {fault}"))?;
-        made["id"].as_u64().context("a fault without an id")
+    /// Asks for a change a few times, until it is answered with one of these statuses.
+    async fn change(&self, request: impl Fn() -> RequestBuilder, done: &[u16]) -> Result<()> {
+        for _ in 0..TRIES {
+            match ask(request()).await {
+                Answer::Status(status, _) if done.contains(&status) => return Ok(()),
+                Answer::Status(status, body) => anyhow::bail!("mailjet-sim answers {status}: {body}"),
+                Answer::Nothing => {}
+            }
+        }
+        anyhow::bail!("mailjet-sim does not answer an order")
+    }
+
+    /// Makes something go wrong. An order that was taken and not heard of leaves a second fault of the kind for the account;
+    /// so faults are counted and ended by those two, not by their ids.
+    pub(crate) async fn order(&self, fault: &Value) -> Result<()> {
+        let made = self.change(|| self.request(Method::POST, "/sim/faults").json(fault), &[201]).await;
+        made.with_context(|| format!("the fault {fault}"))
     }
 
     /// Every kind of fault that there is.
     pub(crate) async fn kinds(&self) -> Result<Vec<String>> {
         let faults = self.get("/sim/faults").await?;
-        let kinds = faults["kinds"].as_array().context("no kinds of faults")?;
-        Ok(kinds.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+        kinds(&faults)
     }
 
-    /// How often a fault has struck.
-    pub(crate) async fn struck(&self, id: u64) -> Result<u64> {
+    /// The faults of this kind for this account.
+    async fn faults(&self, kind: &str, account: &str) -> Result<Vec<Value>> {
         let faults = self.get("/sim/faults").await?;
-        let mut list = faults["data"].as_array().context("no list of faults")?.iter();
-        let fault = list.find(|fault| fault["id"] == id).context("a fault has gone")?;
-        fault["struck"].as_u64().context("a fault that counts nothing")
+        let list = faults["data"].as_array().context("no list of faults")?.iter();
+        let those = list.filter(|fault| fault["kind"] == kind && fault["account"] == account);
+        Ok(those.cloned().collect())
     }
 
-    /// Ends a fault.
-    pub(crate) async fn end(&self, id: u64) -> Result<()> {
-        let answer = ask(self.request(Method::DELETE, &format!("/sim/faults/{id}"))).await;
-        answer.body(204).context("a fault does not end")?;
+    /// How often faults of this kind have struck this account.
+    pub(crate) async fn struck(&self, kind: &str, account: &str) -> Result<u64> {
+        let faults = self.faults(kind, account).await?;
+        anyhow::ensure!(!faults.is_empty(), "a fault has gone");
+        let each = faults.iter().map(|fault| fault["struck"].as_u64());
+        each.sum::<Option<u64>>().context("a fault that counts nothing")
+    }
+
+    /// Ends every fault of this kind for this account.
+    pub(crate) async fn end(&self, kind: &str, account: &str) -> Result<()> {
+        for fault in self.faults(kind, account).await? {
+            let path = format!("/sim/faults/{}", fault["id"]);
+            // It is gone already where a try before was not heard of.
+            let ended = self.change(|| self.request(Method::DELETE, &path), &[204, 404]).await;
+            ended.context("a fault does not end")?;
+        }
         Ok(())
     }
 
     /// Nothing goes wrong any more.
     pub(crate) async fn heal(&self) -> Result<()> {
-        let answer = ask(self.request(Method::DELETE, "/sim/faults")).await;
-        answer.body(204).context("faults do not end")?;
-        Ok(())
+        let healed = self.change(|| self.request(Method::DELETE, "/sim/faults"), &[204]).await;
+        healed.context("faults do not end")
     }
 
     /// Its counters.
@@ -130,5 +152,28 @@ impl Simulator {
     pub(crate) async fn refused(&self) -> Result<Vec<Value>> {
         let answer = self.get("/sim/refusals?own=true").await?;
         answer["data"].as_array().cloned().context("no list of refusals")
+    }
+}
+
+/// Every kind of fault in a list of the faults.
+fn kinds(faults: &Value) -> Result<Vec<String>> {
+    let kinds = faults["kinds"].as_array().context("no kinds of faults")?;
+    anyhow::ensure!(!kinds.is_empty(), "mailjet-sim knows no kinds of faults");
+    let name = |kind: &Value| kind.as_str().map(str::to_owned);
+    kinds.iter().map(name).collect::<Option<_>>().context("a kind of fault is no text")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::kinds;
+
+    #[test]
+    fn no_kind_of_fault_is_passed_over() {
+        assert_eq!(kinds(&json!({"kinds": ["hang", "delay"]})).unwrap(), ["hang", "delay"]);
+        for broken in [json!({"kinds": []}), json!({"kinds": ["hang", 7]}), json!({})] {
+            assert!(kinds(&broken).is_err(), "{broken}");
+        }
     }
 }

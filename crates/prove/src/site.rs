@@ -93,6 +93,11 @@ impl Site {
         &self.ingests[turn % self.ingests.len()]
     }
 
+    /// The programs that keep a spool.
+    pub(crate) fn spooling(&self) -> impl Iterator<Item = &Program> {
+        self.programs().filter(|program| program.has_spool())
+    }
+
     /// Everything passes again, and nothing goes wrong at Mailjet any more.
     pub(crate) async fn heal(&self) -> Result<()> {
         self.programs().for_each(Program::heal);

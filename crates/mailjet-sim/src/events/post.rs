@@ -80,8 +80,11 @@ impl PostOffice {
             steps.extend(plan.iter().zip(1u32..).map(|(happening, step)| (step, at, *happening)));
         }
         steps.sort_by_key(|(step, ..)| *step);
+        let first = steps.first().map_or(0, |(step, ..)| *step);
         let last = steps.last().map_or(0, |(step, ..)| *step);
-        let reverse = last > 0 && self.faults.strike(FaultKind::EventsReorder, &message.api_key).is_some();
+        // What happens at one time only has no other order.
+        let reverse =
+            first < last && self.faults.strike(FaultKind::EventsReorder, &message.api_key).is_some();
         if reverse {
             steps.reverse();
         }

@@ -31,12 +31,12 @@ pub(crate) enum FaultKind {
     BlockedAccount,
     /// An event is delivered twice at once, and once more later.
     EventsDuplicate,
-    /// The events of a message are delivered last first.
+    /// The events of a message are delivered last first; it needs more than one.
     EventsReorder,
     /// Events wait until the fault is deleted.
     EventsHold,
     /// A look-up of messages is answered 500.
     LookupError,
-    /// A look-up does not see messages younger than the delay.
+    /// A look-up does not see messages younger than the delay; it counts where that hides any.
     LookupLag,
 }

@@ -94,15 +94,30 @@ impl FaultBoard {
     /// Whether a fault of this kind strikes this account now, which uses it up by one; its delay, if so. The account
     /// is named by its API key, and is empty where the call names none.
     pub(crate) fn strike(&self, kind: FaultKind, account: &str) -> Option<Duration> {
+        self.strike_if(kind, account, |_| true)
+    }
+
+    /// The same for a fault that may do nothing: it strikes only where one of this delay `tells`, or else counts as none.
+    /// That is asked under the lock of the board, so it must not come back to it.
+    pub(crate) fn strike_if(
+        &self,
+        kind: FaultKind,
+        account: &str,
+        tells: impl FnOnce(Duration) -> bool,
+    ) -> Option<Duration> {
         let board = &mut *lock(&self.0);
         let open = |fault: &&mut Fault| fault.is_for(kind, account) && fault.remaining != Some(0);
         let fault = board.faults.iter_mut().find(open)?;
         if board.rng.f64() >= fault.order.probability {
             return None;
         }
+        let delay = Duration::from_millis(fault.order.delay_ms);
+        if !tells(delay) {
+            return None;
+        }
         fault.remaining = fault.remaining.map(|left| left - 1);
         fault.struck += 1;
-        Some(Duration::from_millis(fault.order.delay_ms))
+        Some(delay)
     }
 
     /// One of so many, by lot.
@@ -172,6 +187,17 @@ mod tests {
         board.add(order(r#"{"kind":"delay","account":null,"delayMs":2}"#)).unwrap();
         let struck = ["a", "b"].map(|account| board.strike(FaultKind::Delay, account));
         assert_eq!(struck, [1, 2].map(|delay| Some(Duration::from_millis(delay))));
+    }
+
+    #[test]
+    fn a_fault_that_would_do_nothing_is_not_counted() {
+        let board = board();
+        board.add(order(r#"{"kind":"lookup_lag","count":1,"delayMs":7}"#)).unwrap();
+        assert_eq!(board.strike_if(FaultKind::LookupLag, "k", |_| false), None);
+        assert_eq!(board.all()[0].struck, 0);
+        let longer = |delay| delay > Duration::from_millis(6);
+        assert!(board.strike_if(FaultKind::LookupLag, "k", longer).is_some());
+        assert_eq!((board.all()[0].struck, board.all()[0].remaining), (1, Some(0)));
     }
 
     #[test]

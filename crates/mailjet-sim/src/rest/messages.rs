@@ -41,27 +41,46 @@ async fn list(
     faults: Faults,
 ) -> Result<HttpResponse, RestError> {
     let page = Page::read(&parameters)?;
-    let youngest = strike(&faults, &key.0)?;
-    let visible = |message: &Message| is_visible(message, &key.0, youngest);
-    let mut rows: Vec<Row> = if FILTERS.iter().any(|name| parameters.contains_key(*name)) {
+    fail(&faults, &key.0)?;
+    let search = Search { ledger: &ledger, key: &key.0, page, parameters: &parameters };
+    let all = search.rows(None);
+    Ok(match lag(&faults, &key.0, &all) {
+        Some(youngest) => answer(search.rows(Some(youngest)), page, &parameters),
+        None => answer(all, page, &parameters),
+    })
+}
+
+/// A question for a list of messages.
+struct Search<'a> {
+    ledger: &'a Ledger,
+    key: &'a str,
+    page: Page,
+    parameters: &'a Parameters,
+}
+
+impl Search<'_> {
+    /// Every row that it is answered from, as far as messages up to the `youngest` are seen.
+    fn rows(&self, youngest: Option<Timestamp>) -> Vec<Row> {
+        let parameters = self.parameters;
+        let visible = |message: &Message| is_visible(message, self.key, youngest);
+        if !FILTERS.iter().any(|name| parameters.contains_key(*name)) {
+            let most = self.page.limit.saturating_add(self.page.offset);
+            let mut newest: Vec<Row> = self.ledger.latest(most, visible).iter().flat_map(Row::all).collect();
+            newest.sort_by_key(|row| std::cmp::Reverse(row.id()));
+            return newest;
+        }
         let messages = match parameters.get("CustomID") {
-            Some(custom_id) => ledger.by_custom_id(custom_id),
-            None => ledger.latest(MOST_SCANNED, visible),
+            Some(custom_id) => self.ledger.by_custom_id(custom_id),
+            None => self.ledger.latest(MOST_SCANNED, visible),
         };
         let messages = messages.iter().filter(|message| visible(message));
-        messages.flat_map(Row::all).filter(|row| row.passes(&parameters)).collect()
-    } else {
-        let most = page.limit.saturating_add(page.offset);
-        let mut newest: Vec<Row> = ledger.latest(most, visible).iter().flat_map(Row::all).collect();
-        newest.sort_by_key(|row| std::cmp::Reverse(row.id()));
-        return Ok(answer(newest, page, &parameters));
-    };
-    let descending = parameters.get("Sort").is_some_and(|sort| sort.to_ascii_lowercase().ends_with(" desc"));
-    rows.sort_by_key(Row::id);
-    if descending {
-        rows.reverse();
+        let mut rows: Vec<Row> = messages.flat_map(Row::all).filter(|row| row.passes(parameters)).collect();
+        rows.sort_by_key(Row::id);
+        if parameters.get("Sort").is_some_and(|sort| sort.to_ascii_lowercase().ends_with(" desc")) {
+            rows.reverse();
+        }
+        rows
     }
-    Ok(answer(rows, page, &parameters))
 }
 
 fn answer(rows: Vec<Row>, page: Page, parameters: &Parameters) -> HttpResponse {
@@ -79,25 +98,36 @@ async fn read(
     ledger: Shared,
     faults: Faults,
 ) -> Result<HttpResponse, RestError> {
-    let youngest = strike(&faults, &key.0)?;
+    fail(&faults, &key.0)?;
     let found = id.parse().ok().and_then(|id| ledger.by_id(id));
     let (message, recipient) = found.ok_or_else(RestError::not_found)?;
-    if !is_visible(&message, &key.0, youngest) {
+    if !is_visible(&message, &key.0, None) {
         return Err(RestError::not_found());
     }
-    Ok(ok(&[Row::new(message, recipient).to_json(&parameters)]))
+    let row = Row::new(message, recipient);
+    if lag(&faults, &key.0, std::slice::from_ref(&row)).is_some() {
+        return Err(RestError::not_found());
+    }
+    Ok(ok(&[row.to_json(&parameters)]))
 }
 
-/// Lets the look-up fail, or answers from when on it does not see messages yet.
-fn strike(faults: &FaultBoard, api_key: &str) -> Result<Option<Timestamp>, RestError> {
-    if faults.strike(FaultKind::LookupError, api_key).is_some() {
-        return Err(RestError::new(500, "Internal server error"));
+/// Lets the look-up fail.
+fn fail(faults: &FaultBoard, api_key: &str) -> Result<(), RestError> {
+    match faults.strike(FaultKind::LookupError, api_key) {
+        Some(_) => Err(RestError::new(500, "Internal server error")),
+        None => Ok(()),
     }
-    let lag = faults.strike(FaultKind::LookupLag, api_key);
-    Ok(lag.map(|lag: Duration| {
+}
+
+/// From when on the look-up does not see messages yet, where that hides any of these rows.
+fn lag(faults: &FaultBoard, api_key: &str, rows: &[Row]) -> Option<Timestamp> {
+    let now = Timestamp::now();
+    let youngest = |lag: Duration| {
         let lag = SignedDuration::try_from(lag).unwrap_or(SignedDuration::MAX);
-        Timestamp::now().saturating_sub(lag).unwrap_or(Timestamp::MIN)
-    }))
+        now.saturating_sub(lag).unwrap_or(Timestamp::MIN)
+    };
+    let hides = |lag| rows.iter().any(|row| row.accepted_at() > youngest(lag));
+    faults.strike_if(FaultKind::LookupLag, api_key, hides).map(youngest)
 }
 
 fn is_visible(message: &Message, api_key: &str, youngest: Option<Timestamp>) -> bool {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::query::{Parameters, is_true};
@@ -48,6 +49,11 @@ impl Row {
     /// `MessageID`.
     pub(super) fn id(&self) -> u64 {
         self.recipient().map_or(0, |recipient| recipient.id)
+    }
+
+    /// When its message was accepted.
+    pub(super) fn accepted_at(&self) -> Timestamp {
+        self.message.accepted_at
     }
 
     fn recipient(&self) -> Option<&Recipient> {
@@ -117,5 +123,5 @@ impl Row {
 
 /// Seconds since 1970, given so or as RFC 3339.
 fn seconds(text: &str) -> Option<i64> {
-    text.parse().ok().or_else(|| text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second))
+    text.parse().ok().or_else(|| text.parse::<Timestamp>().ok().map(Timestamp::as_second))
 }

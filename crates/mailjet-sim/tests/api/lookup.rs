@@ -60,6 +60,15 @@ async fn the_look_up_fails_and_lags_on_demand() {
     assert_eq!((status, &answer["ErrorInfo"]), (500, &json!("")));
     sim.fault(&json!({"kind": "lookup_lag", "delayMs": 60_000})).await;
     assert_eq!(sim.get("/v3/REST/message?CustomID=young").await["Count"], 0);
+    assert_eq!(sim.get("/v3/REST/message?CustomID=other").await["Count"], 0);
+    assert_eq!(
+        sim.get("/sim/faults").await["data"][1]["struck"],
+        1,
+        "where nothing is hidden it did nothing"
+    );
     sim.call(Method::DELETE, "/sim/faults", &Value::Null).await;
     assert_eq!(sim.get("/v3/REST/message?CustomID=young").await["Count"], 1);
+    sim.fault(&json!({"kind": "lookup_lag", "delayMs": 0})).await;
+    assert_eq!(sim.get("/v3/REST/message?CustomID=young").await["Count"], 1);
+    assert_eq!(sim.get("/sim/faults").await["data"][0]["struck"], 0, "it is older than that");
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
 use fastrand::Rng;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -15,7 +14,9 @@ use crate::load::Load;
 use crate::recovery;
 
 /// Tries of a fault that nobody met.
-const TRIES: usize = 4;
+const TRIES: usize = 6;
+/// The pause before a fault that nobody met is tried again: what kept clients away may be over then.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What came of the faults so far, by name: how often each struck, and how long it took to be back, if it was.
 #[derive(Debug, Default)]
@@ -26,8 +27,12 @@ pub(crate) struct Record {
     pub(crate) kinds: BTreeMap<String, Vec<Option<Duration>>>,
     /// How long each program took at the end, when everything was healed.
     pub(crate) healed: Vec<Option<Duration>>,
+    /// Faults that could not be injected, or did not end as they should, and how that was.
+    pub(crate) broken_off: Vec<String>,
     /// What strikes at this moment, by track.
     pub(crate) now: BTreeMap<usize, String>,
+    /// When a fault of a server last ended, and whether one strikes at this moment.
+    server: (Option<Instant>, bool),
 }
 
 impl Struck {
@@ -42,6 +47,18 @@ impl Record {
         self.kinds.values().map(Vec::len).sum()
     }
 
+    /// Which kinds struck less than so many times, and how often.
+    pub(crate) fn seldom(&self, rounds: usize) -> impl Iterator<Item = (&str, usize)> {
+        let times = self.kinds.iter().map(|(kind, all)| (kind.as_str(), all.len()));
+        times.filter(move |(_, times)| *times < rounds)
+    }
+
+    /// Whether a fault of a server struck at any time since this moment.
+    fn struck_a_server_since(&self, moment: Instant) -> bool {
+        let (ended, strikes_now) = self.server;
+        strikes_now || ended.is_some_and(|ended| ended >= moment)
+    }
+
     /// How often the kind struck that struck least.
     pub(crate) fn fewest(&self) -> usize {
         self.kinds.values().map(Vec::len).min().unwrap_or_default()
@@ -50,7 +67,7 @@ impl Record {
 
 /// The tracks at work.
 pub(crate) struct Tracks {
-    tasks: JoinSet<Result<()>>,
+    tasks: JoinSet<()>,
 }
 
 /// How long a track goes on: for this many rounds, and until this moment.
@@ -80,12 +97,14 @@ impl Tracks {
         Self { tasks }
     }
 
-    /// Waits for the end of all.
-    pub(crate) async fn finish(&mut self) -> Result<()> {
+    /// Waits for the end of all. One that breaks off ends neither the others nor the run: what it had done so far is compared
+    /// all the same.
+    pub(crate) async fn finish(&mut self, struck: &Struck) {
         while let Some(task) = self.tasks.join_next().await {
-            task.context("a track broke off")??;
+            if let Err(fault) = task {
+                struck.record().broken_off.push(format!("a track: {fault}"));
+            }
         }
-        Ok(())
     }
 }
 
@@ -97,7 +116,7 @@ struct Track {
 }
 
 impl Track {
-    async fn run(mut self, mut kinds: Vec<Kind>, until: Until) -> Result<()> {
+    async fn run(mut self, mut kinds: Vec<Kind>, until: Until) {
         let mut round = 0;
         while !kinds.is_empty() && (round < until.rounds || Instant::now() < until.moment) {
             self.rng.shuffle(&mut kinds);
@@ -105,36 +124,81 @@ impl Track {
                 if round >= until.rounds && Instant::now() >= until.moment {
                     break;
                 }
-                self.strike(kind).await?;
+                self.strike(kind).await;
                 sleep(Duration::from_millis(self.rng.u64(..800))).await;
             }
             round += 1;
         }
-        Ok(())
     }
 
-    async fn strike(&mut self, kind: &Kind) -> Result<()> {
+    /// What goes wrong with it is noted, and the track goes on with its next kind: what was lost before has to be found out
+    /// in the end.
+    async fn strike(&mut self, kind: &Kind) {
         let name = kind.to_string();
+        let is_of_server = matches!(kind, Kind::Rabbitmq(_) | Kind::Postgres(_));
         // Of its own, so that what follows does not depend on how often it is tried.
         let mut rng = self.rng.fork();
         for _ in 0..TRIES {
             let strike = Strike::draw(kind.clone(), &self.load.site, &mut rng);
-            self.struck.record().now.insert(self.number, name.clone());
+            self.begins(&name, is_of_server);
             let gone = strike.run(&self.load.site).await;
-            self.struck.record().now.remove(&self.number);
-            let Some(gone) = gone.with_context(|| name.clone())? else { continue };
+            self.ends(is_of_server);
+            let gone = match gone {
+                Ok(Some(gone)) => gone,
+                Ok(None) => {
+                    sleep(AGAIN).await;
+                    continue;
+                }
+                Err(fault) => return self.struck.record().broken_off.push(format!("{name}: {fault:#}")),
+            };
             let tenant = match kind {
                 Kind::Mailjet(_) => strike.tenant,
                 _ => self.load.site.tenants.len(),
             };
-            let programs: Vec<_> = match kind {
-                Kind::Rabbitmq(_) | Kind::Postgres(_) => self.load.site.programs().collect(),
-                _ => strike.programs(&self.load.site).collect(),
+            let programs: Vec<_> = if is_of_server {
+                self.load.site.programs().collect()
+            } else {
+                strike.programs(&self.load.site).collect()
             };
-            let back = recovery::measure(&self.load, tenant, &programs, gone).await;
+            let begun = Instant::now();
+            let mut back = recovery::measure(&self.load, tenant, &programs, gone).await;
+            // While a server is down because of another track, nothing is back whatever it does.
+            if back.is_none() && self.struck.record().struck_a_server_since(begun) {
+                back = recovery::measure(&self.load, tenant, &programs, gone).await;
+            }
             self.struck.record().kinds.entry(name).or_default().push(back);
-            return Ok(());
+            return;
         }
-        anyhow::bail!("nobody met the fault `{name}` in {TRIES} tries")
+        self.struck.record().broken_off.push(format!("{name}: nobody met it in {TRIES} tries"));
+    }
+
+    fn begins(&self, name: &str, is_of_server: bool) {
+        let mut record = self.struck.record();
+        record.now.insert(self.number, name.to_owned());
+        record.server.1 |= is_of_server;
+    }
+
+    fn ends(&self, is_of_server: bool) {
+        let mut record = self.struck.record();
+        record.now.remove(&self.number);
+        if is_of_server {
+            record.server = (Some(Instant::now()), false);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_a_server_is_known_while_it_strikes_and_from_its_end() {
+        let [before, end, after] = [0, 1, 2].map(|seconds| Instant::now() + Duration::from_secs(seconds));
+        let mut record = Record::default();
+        assert!(!record.struck_a_server_since(before));
+        record.server = (None, true);
+        assert!(record.struck_a_server_since(after), "it strikes now");
+        record.server = (Some(end), false);
+        assert!(record.struck_a_server_since(before) && !record.struck_a_server_since(after));
     }
 }

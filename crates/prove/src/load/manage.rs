@@ -133,6 +133,9 @@ impl Load {
         loop {
             let answer = ask(owner.request(self.ingest(), Method::DELETE, path)).await;
             if patience.is_over(&answer).await {
+                if answer.is_for_now() {
+                    self.told.give_up(&answer);
+                }
                 return matches!(answer, Answer::Status(204 | 404, _));
             }
             patience.expected = later;

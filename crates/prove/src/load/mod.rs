@@ -20,7 +20,7 @@ use crate::site::Site;
 use crate::told::Told;
 
 pub(crate) use hooks::Copies;
-pub(crate) use read::{Followed, number};
+pub(crate) use read::{Followed, Follower, number};
 
 /// Pauses between two tries.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -122,8 +122,8 @@ impl Load {
     }
 
     /// Follows the history of every tenant, until what all have is read.
-    pub(crate) fn follow(self: &Arc<Self>) -> read::Follower {
-        read::Follower::start(self)
+    pub(crate) fn follow(self: &Arc<Self>) -> Follower {
+        Follower::start(self)
     }
 }
 
@@ -153,10 +153,11 @@ impl Clients {
     pub(crate) async fn finish(mut self, load: &Load, patience: Duration) -> Result<()> {
         load.ended.store(true, Ordering::Relaxed);
         let all = async {
+            let mut outcome = Ok(());
             while let Some(task) = self.tasks.join_next().await {
-                task??;
+                outcome = outcome.and(task.map_err(anyhow::Error::from).and_then(|done| done));
             }
-            Ok::<_, anyhow::Error>(())
+            outcome
         };
         tokio::pin!(all);
         if let Ok(done) = tokio::time::timeout(patience, &mut all).await {

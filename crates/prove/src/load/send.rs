@@ -180,6 +180,7 @@ impl Errand {
                 Answer::Status(200, _) => load.told.book().canceled(id, Canceled::Yes),
                 // Only a try of which nothing was heard may have done it.
                 Answer::Status(409 | 404, _) if !unheard => load.told.book().canceled(id, Canceled::No),
+                last if last.is_for_now() => load.told.give_up(&last),
                 _ => {}
             }
         }

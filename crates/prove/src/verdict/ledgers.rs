@@ -7,7 +7,12 @@ use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use crate::load::number;
+use crate::program::Program;
 use crate::site::Site;
+use crate::spool::Spool;
+
+/// Tries of a reading.
+const TRIES: usize = 5;
 
 /// A message that the stand-in accepted.
 #[derive(Debug)]
@@ -65,8 +70,10 @@ pub(crate) struct Ledgers {
     pub(crate) keys: HashSet<(usize, String)>,
     /// Suppressed addresses, with the number of their tenant.
     pub(crate) suppressed: HashSet<(usize, String)>,
-    /// What waits in queues that must be empty.
+    /// What waits in queues and spools that must be empty.
     pub(crate) queued: Vec<(String, u64)>,
+    /// Why it is not known what waits, where it is not. The rest can be compared all the same.
+    pub(crate) unknown: Vec<String>,
 }
 
 impl Ledgers {
@@ -85,9 +92,26 @@ impl Ledgers {
             let errors = refused["errors"].as_array().cloned().unwrap_or_default();
             this.refused.entry(text(&refused["customId"])).or_default().extend(errors);
         }
-        this.queued = site.servers.queues().await?;
-        this.queued.retain(|(_, waiting)| *waiting > 0);
+        this.read_queues(site).await;
         Ok(this)
+    }
+
+    /// Reads what waits in queues and spools.
+    async fn read_queues(&mut self, site: &Site) {
+        match site.servers.all_queues().await {
+            Ok(queues) => self.queued.extend(queues),
+            Err(fault) => self.unknown.push(format!("{fault:#}")),
+        }
+        for program in site.spooling() {
+            match spool(program).await {
+                Some(spool) => {
+                    let what = format!("spool of {} ({} cannot be read)", program.name, spool.unreadable);
+                    self.queued.push((what, spool.waiting));
+                }
+                None => self.unknown.push(format!("{} does not tell how its spool is", program.name)),
+            }
+        }
+        self.queued.retain(|(_, waiting)| *waiting > 0);
     }
 
     async fn read_tenant(&mut self, site: &Site, number: usize) -> Result<()> {
@@ -116,6 +140,16 @@ impl Ledgers {
             ensure!(failures < 10, "the history of a tenant cannot be read");
         }
     }
+}
+
+/// How a program's spool is, asked a few times: on a busy machine one answer may come too late.
+async fn spool(program: &Program) -> Option<Spool> {
+    for _ in 0..TRIES {
+        if let Some(spool) = program.spool().await {
+            return Some(spool);
+        }
+    }
+    None
 }
 
 fn copy(row: &Value, accounts: &HashMap<&str, usize>) -> (String, Copy) {

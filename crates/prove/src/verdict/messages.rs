@@ -40,7 +40,10 @@ pub(super) fn compare(book: &Book, ledgers: &Ledgers, findings: &mut Findings) {
         findings.untrue.add(|| format!("{id} is listed twice"));
     }
     for (queue, waiting) in &ledgers.queued {
-        findings.stuck.add(|| format!("{waiting} in the queue {queue}"));
+        findings.stuck.add(|| format!("{waiting} still wait: {queue}"));
+    }
+    for why in &ledgers.unknown {
+        findings.stuck.add(|| format!("nobody knows what still waits: {why}"));
     }
     for _ in 0..book.given_up {
         findings.stuck.add(|| "a client was refused long after everything was healed".to_owned());

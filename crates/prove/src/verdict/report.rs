@@ -11,6 +11,8 @@ use crate::told::Book;
 /// Everything that a run shows.
 pub(crate) struct Report<'a> {
     pub(crate) seed: u64,
+    /// How often each kind of fault was to strike at least.
+    pub(crate) rounds: usize,
     /// For how long things broke.
     pub(crate) broken: Duration,
     /// How long it took once everything was healed, all comparing included.
@@ -20,6 +22,10 @@ pub(crate) struct Report<'a> {
     /// What attempts came to, by outcome and code.
     pub(crate) attempts: Vec<(String, i64)>,
     pub(crate) struck: &'a Record,
+    /// Messages and events that went through a spool, at least.
+    pub(crate) spooled: u64,
+    /// What the proof itself could not do, and why.
+    pub(crate) undone: Vec<String>,
     pub(crate) misdeeds: BTreeMap<String, u64>,
     pub(crate) panics: Vec<String>,
 }
@@ -42,6 +48,9 @@ impl Report<'_> {
             ("not back within a minute", slow),
             ("ended or ill by themselves", self.misdeeds.len()),
             ("panics", self.panics.len()),
+            ("faults that could not be injected", self.struck.broken_off.len()),
+            ("kinds that struck too seldom", self.struck.seldom(self.rounds).count()),
+            ("steps of the proof that failed", self.undone.len()),
         ]);
         faults
     }
@@ -65,6 +74,7 @@ impl Report<'_> {
         writeln!(f, "not so nice, and by the rules")?;
         writeln!(f, "{:>9}  messages that took more than one attempt", findings.tried_again)?;
         writeln!(f, "{:>9}  messages that went out though their client never heard a 200", findings.unheard)?;
+        writeln!(f, "{:>9}  messages and events at least that went through a spool", self.spooled)?;
         writeln!(f, "what attempts came to")?;
         self.attempts.iter().try_for_each(|(outcome, count)| writeln!(f, "{count:>9}  {outcome}"))
     }
@@ -95,6 +105,11 @@ impl Report<'_> {
         }
         self.book.backwards.iter().take(5).try_for_each(|one| writeln!(f, "read backwards: {one}"))?;
         self.book.strange.iter().take(5).try_for_each(|one| writeln!(f, "strange answer: {one}"))?;
+        let mut broken_off = self.struck.broken_off.iter().take(5);
+        broken_off.try_for_each(|one| writeln!(f, "broken off: {one}"))?;
+        let mut seldom = self.struck.seldom(self.rounds).take(5);
+        seldom.try_for_each(|(kind, times)| writeln!(f, "struck {times} times only: {kind}"))?;
+        self.undone.iter().take(5).try_for_each(|one| writeln!(f, "failed: {one}"))?;
         self.misdeeds.iter().try_for_each(|(one, times)| writeln!(f, "{one} (seen {times} times)"))?;
         self.panics.iter().take(5).try_for_each(|one| writeln!(f, "{one}"))
     }
@@ -104,13 +119,14 @@ impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "\nseed {}: {} faults of {} kinds in {} s, each kind at least {} times; all in order {} s after \
-             everything was healed\n",
+            "\nseed {}: {} faults of {} kinds in {} s, each kind at least {} times; {} {} s after everything \
+             was healed\n",
             self.seed,
             self.struck.total(),
             self.struck.kinds.len(),
             self.broken.as_secs(),
             self.struck.fewest(),
+            if self.holds() { "all in order" } else { "compared" },
             self.quiet.as_secs(),
         )?;
         self.ledgers(f)?;

@@ -1,9 +1,13 @@
 //! A comparison that cannot fail proves nothing: each way in which a ledger can be wrong is found.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::ledgers::{Copy, Event, Said};
-use super::{Findings, Ledgers, compare, compare_followed};
+use super::{Findings, Ledgers, Report, compare, compare_followed};
+use crate::faults::Record;
 use crate::load::Followed;
 use crate::told::{Book, Canceled, Change, Sent};
 use crate::words::{PLAIN, POISON, Word};
@@ -122,6 +126,8 @@ fn what_waits_for_ever_is_stuck() {
     ledgers.messages.insert("a".to_owned(), message("m1", "sending"));
     ledgers.queued.push(("dead-letters".to_owned(), 1));
     assert_eq!(counts(&book, &ledgers), [0, 0, 0, 2]);
+    ledgers.unknown.push("a queue has no figure".to_owned());
+    assert_eq!(counts(&book, &ledgers), [0, 0, 0, 3], "what nobody knows may wait for ever as well");
 }
 
 #[test]
@@ -187,4 +193,42 @@ fn nothing_is_anothers() {
     book.answered("m1", "a");
     book.answered("m2", "a");
     assert_eq!((counts(&book, &ledgers)[0], book.strange_count), (1, 1), "one id for two messages");
+}
+
+/// What a run shows in which these faults struck, once each, and nothing else is wrong.
+fn shown(struck: &Record, rounds: usize, undone: &[&str]) -> (bool, String) {
+    let (book, findings) = (Book::default(), Findings::default());
+    let report = Report {
+        seed: 7,
+        rounds,
+        broken: Duration::from_mins(1),
+        quiet: Duration::from_secs(9),
+        book: &book,
+        findings: &findings,
+        attempts: Vec::new(),
+        struck,
+        spooled: 0,
+        undone: undone.iter().map(ToString::to_string).collect(),
+        misdeeds: BTreeMap::new(),
+        panics: Vec::new(),
+    };
+    (report.holds(), report.to_string())
+}
+
+#[test]
+fn faults_that_did_not_strike_prove_nothing() {
+    let mut struck = Record::default();
+    for kind in ["hang", "delay"] {
+        struck.kinds.insert(kind.to_owned(), vec![Some(Duration::from_secs(1))]);
+    }
+    let (holds, text) = shown(&struck, 1, &[]);
+    assert!(holds && text.contains("all in order 9 s after"), "{text}");
+    let (holds, text) = shown(&struck, 2, &[]);
+    assert!(!holds && text.contains("2 kinds that struck too seldom"), "{text}");
+    assert!(text.contains("compared 9 s after") && !text.contains("all in order"), "{text}");
+    let (holds, text) = shown(&struck, 1, &["reading the ledgers: no answer"]);
+    assert!(!holds && text.contains("failed: reading the ledgers: no answer"), "{text}");
+    struck.broken_off.push("hang: nobody met it".to_owned());
+    let (holds, text) = shown(&struck, 1, &[]);
+    assert!(!holds && text.contains("broken off: hang: nobody met it"), "{text}");
 }

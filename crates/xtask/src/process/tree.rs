@@ -73,7 +73,8 @@ fn family(roots: &[Mark]) -> Vec<Mark> {
     found
 }
 
-fn is_still(mark: &Mark) -> bool {
+/// Whether it does nothing, for it is stopped or has ended.
+pub(crate) fn is_still(mark: &Mark) -> bool {
     stat::read(mark.pid).is_none_or(|stat| stat.started != mark.started || stat.is_still())
 }
 

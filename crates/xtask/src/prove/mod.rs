@@ -36,7 +36,7 @@ enum Sabotage {
 /// How to prove.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// For how long faults strike
+    /// For how long faults strike at least: each kind does so at least five times, however long that takes
     #[arg(long, default_value_t = 10.0)]
     minutes: f64,
     /// What decides which faults strike when; drawn when it is not given

@@ -54,10 +54,17 @@ pub(crate) fn server(options: &ServerOptions, interrupt: &Interrupt) -> Result<(
         Server::Rabbitmq => alarms.raise(&stack),
         Server::Postgres => bail!("PostgreSQL has no alarms"),
     };
+    // What strikes nothing must not pass for a fault.
+    let is_start = matches!(options.action, Action::Start);
+    ensure!(is_start || options.server.runs(&stack), "it does not run");
     match options.action {
         Action::Kill => ensure!(tree::kill(&roots), "some of its processes are still there"),
         Action::Start => return options.server.start(&mut stack),
-        Action::Pause => _ = tree::freeze(&roots),
+        Action::Pause => {
+            let frozen = tree::freeze(&roots);
+            ensure!(roots.iter().all(|root| frozen.contains(root)), "some of its processes have gone");
+            ensure!(frozen.iter().all(tree::is_still), "some of its processes do not stand still");
+        }
         Action::Resume => tree::thaw(&roots),
         Action::MemoryAlarm => return alarm(rabbitmq::Alarms::Memory),
         Action::DiskAlarm => return alarm(rabbitmq::Alarms::Disk),
@@ -80,13 +87,22 @@ pub(super) fn end(stack: &mut Stack) -> Result<()> {
 }
 
 impl Server {
-    /// The recorded processes from which all others of the server descend.
-    fn roots(self, stack: &Stack) -> Vec<Mark> {
-        let names: &[&str] = match self {
+    /// What its recorded processes are called; the server itself comes last.
+    fn names(self) -> &'static [&'static str] {
+        match self {
             Self::Rabbitmq => &rabbitmq::NAMES,
             Self::Postgres => &[postgres::NAME],
-        };
-        names.iter().filter_map(|name| Some(stack.state.alive(name)?.mark.clone())).collect()
+        }
+    }
+
+    /// Whether the server itself runs, whatever else of it does.
+    fn runs(self, stack: &Stack) -> bool {
+        self.names().last().is_some_and(|name| stack.state.alive(name).is_some())
+    }
+
+    /// The recorded processes from which all others of the server descend, as far as they run.
+    fn roots(self, stack: &Stack) -> Vec<Mark> {
+        self.names().iter().filter_map(|name| Some(stack.state.alive(name)?.mark.clone())).collect()
     }
 
     fn start(self, stack: &mut Stack) -> Result<()> {

@@ -88,6 +88,8 @@ pub(crate) async fn knock(url: &BrokerUrl) -> Result<(), NotConnected> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
 
     #[tokio::test]
@@ -95,9 +97,11 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = BrokerUrl::parse(&format!("amqp://{}", listener.local_addr().unwrap())).unwrap();
         let (heard, ()) = tokio::join!(knock(&url), async {
-            let (peer, _) = listener.accept().await.unwrap();
-            peer.writable().await.unwrap();
-            peer.try_write(b"\x01").unwrap();
+            let (mut peer, _) = listener.accept().await.unwrap();
+            let mut header = [0; HEADER.len()];
+            peer.read_exact(&mut header).await.unwrap();
+            assert_eq!(header, HEADER);
+            peer.write_all(b"\x01").await.unwrap();
         });
         heard.unwrap();
 

@@ -69,13 +69,14 @@ impl Supervisor {
             if *was_silent {
                 knock(&self.url).await?;
             }
-            connect(&self.url, &self.name).await
+            let connected = connect(&self.url, &self.name).await;
+            *was_silent = matches!(connected, Err(NotConnected::Silent));
+            connected
         };
         let connection = tokio::select! {
             connection = connecting => connection,
             () = self.shutdown.cancelled() => return "shutting down".to_owned(),
         };
-        *was_silent = matches!(connection, Err(NotConnected::Silent));
         let connection = match connection {
             Ok(connection) => Arc::new(connection),
             Err(fault) => return fault.to_string(),

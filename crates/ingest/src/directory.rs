@@ -31,7 +31,7 @@ const POLL: Duration = Duration::from_secs(1);
 const TOUCH: Duration = Duration::from_secs(10);
 /// How long one question to the database may take; a frozen one must not stop the following of changes for ever.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Entries that are read again in one query.
+/// Entries that are read again, or written down, in one query.
 const CHUNK: usize = 1000;
 
 /// The hashes of a tenant's live webhook tokens.
@@ -151,16 +151,16 @@ impl Directory {
 
     async fn note_use(&self) -> Result<(), Error> {
         let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
-        if used.is_empty() {
-            return Ok(());
-        }
         let used: Vec<KeyId> = used.into_iter().collect();
-        let noted = soon(store::api_keys::touch(&self.store, &used)).await;
-        if noted.is_err() {
-            // There are no more of them than keys.
-            self.used.lock().unwrap_or_else(PoisonError::into_inner).extend(used);
+        for (number, some) in used.chunks(CHUNK).enumerate() {
+            if let Err(fault) = soon(store::api_keys::touch(&self.store, some)).await {
+                // There are no more of them than keys.
+                let left = used.iter().skip(number * CHUNK);
+                self.used.lock().unwrap_or_else(PoisonError::into_inner).extend(left);
+                return Err(fault);
+            }
         }
-        noted
+        Ok(())
     }
 }
 

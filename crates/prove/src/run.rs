@@ -192,7 +192,10 @@ async fn settled(load: &Load) {
     let (mut least, mut waited) = (usize::MAX, Duration::ZERO);
     while waited < NO_PROGRESS {
         // What the last reading cannot do either is noted there.
-        let Ok(ledgers) = Ledgers::read(&load.site).await else { return };
+        let Ok(ledgers) = Ledgers::read(&load.site).await else {
+            waited += NO_PROGRESS / 3;
+            continue;
+        };
         let total = compare(&load.told.book(), &ledgers).total();
         if total == 0 {
             break;

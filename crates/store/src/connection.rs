@@ -119,10 +119,30 @@ async fn unless_dead<T>(connection: impl Future<Output = T>, doubt: &Doubt) -> O
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::TcpListener;
     use tokio::sync::mpsc;
     use tokio::task::JoinSet;
+    use tokio_postgres::NoTls;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_handshake_that_is_not_answered_ends_with_whoever_waits_for_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let config = format!("host=127.0.0.1 port={port} user=nobody sslmode=disable").parse().unwrap();
+        let on = On::new(Handle::current(), NoTls, Arc::default());
+        let accepted = tokio::select! {
+            _ = on.connect(&config) => panic!("nobody answered"),
+            accepted = listener.accept() => accepted,
+        };
+        let (mut server, _) = accepted.unwrap();
+        // Of a handshake that goes on this would never see the end.
+        let mut said = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(20), server.read_to_end(&mut said));
+        assert!(read.await.is_ok(), "it goes on");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_ends_for_its_silence_and_not_for_its_age() {

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use store::Error;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::cache::{Cache, Known};
 
 /// Entries that are looked up at once for requests. Each kind has its own number, so that who makes up ids of one keeps
 /// nobody from the other.
 const LOOK_UPS: usize = 4;
-/// How long what crossed a refresh may take to be asked for once more.
+/// How long what crossed a refresh may take to be asked for once more; and it is only where the first time took no longer,
+/// since somebody waits.
 const AGAIN: Duration = Duration::from_secs(1);
 
 pub(super) struct Shelf<K, V> {
@@ -76,13 +77,20 @@ impl<K: Copy + Eq + Hash, V: Clone> Shelf<K, V> {
             Known::Here(value) => Ok(Found { value: Some(value), asked: false }),
             Known::Absent => Ok(Found { value: None, asked: false }),
             Known::Nothing(generation) => {
+                let began = Instant::now();
                 let mut value = question().await?;
-                if !self.cache.put(key, value.clone(), generation)
-                    && let Known::Nothing(generation) = self.cache.get(key)
-                    && let Ok(Ok(later)) = timeout(AGAIN, question()).await
-                {
-                    self.cache.put(key, later.clone(), generation);
-                    value = later;
+                if !self.cache.put(key, value.clone(), generation) && began.elapsed() < AGAIN {
+                    value = match self.cache.get(key) {
+                        Known::Here(value) => Some(value),
+                        Known::Absent => None,
+                        Known::Nothing(generation) => match timeout(AGAIN, question()).await {
+                            Ok(Ok(later)) => {
+                                self.cache.put(key, later.clone(), generation);
+                                later
+                            }
+                            _ => value,
+                        },
+                    };
                 }
                 Ok(Found { value, asked: true })
             }

@@ -23,7 +23,7 @@ const GENERATION: usize = 50_000;
 /// How long the database may take before a request goes on without its answer.
 const LOOK_UP: Duration = Duration::from_millis(250);
 /// After so many that took longer, one after the other, the database is left alone for [`REST`]: by then it has noticed that
-/// nobody waits for them, and they do not pile up there.
+/// nobody waits for them, and they do not pile up there. What this process has not seen itself is taken for new meanwhile.
 const MOST_LATE: u32 = 5;
 const REST: Duration = Duration::from_secs(5);
 

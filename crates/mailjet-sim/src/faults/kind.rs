@@ -31,7 +31,7 @@ pub(crate) enum FaultKind {
     BlockedAccount,
     /// An event is delivered twice at once, and once more later.
     EventsDuplicate,
-    /// The events of a message are delivered last first; it needs more than one.
+    /// The events of a message are delivered last first; it needs events of more than one time.
     EventsReorder,
     /// Events wait until the fault is deleted.
     EventsHold,

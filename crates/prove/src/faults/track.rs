@@ -31,8 +31,6 @@ pub(crate) struct Record {
     pub(crate) broken_off: Vec<String>,
     /// What strikes at this moment, by track.
     pub(crate) now: BTreeMap<usize, String>,
-    /// When a fault of a server last ended, and whether one strikes at this moment.
-    server: (Option<Instant>, bool),
 }
 
 impl Struck {
@@ -51,12 +49,6 @@ impl Record {
     pub(crate) fn seldom(&self, rounds: usize) -> impl Iterator<Item = (&str, usize)> {
         let times = self.kinds.iter().map(|(kind, all)| (kind.as_str(), all.len()));
         times.filter(move |(_, times)| *times < rounds)
-    }
-
-    /// Whether a fault of a server struck at any time since this moment.
-    fn struck_a_server_since(&self, moment: Instant) -> bool {
-        let (ended, strikes_now) = self.server;
-        strikes_now || ended.is_some_and(|ended| ended >= moment)
     }
 
     /// How often the kind struck that struck least.
@@ -135,14 +127,13 @@ impl Track {
     /// in the end.
     async fn strike(&mut self, kind: &Kind) {
         let name = kind.to_string();
-        let is_of_server = matches!(kind, Kind::Rabbitmq(_) | Kind::Postgres(_));
         // Of its own, so that what follows does not depend on how often it is tried.
         let mut rng = self.rng.fork();
         for _ in 0..TRIES {
             let strike = Strike::draw(kind.clone(), &self.load.site, &mut rng);
-            self.begins(&name, is_of_server);
+            self.struck.record().now.insert(self.number, name.clone());
             let gone = strike.run(&self.load.site).await;
-            self.ends(is_of_server);
+            self.struck.record().now.remove(&self.number);
             let gone = match gone {
                 Ok(Some(gone)) => gone,
                 Ok(None) => {
@@ -155,50 +146,14 @@ impl Track {
                 Kind::Mailjet(_) => strike.tenant,
                 _ => self.load.site.tenants.len(),
             };
-            let programs: Vec<_> = if is_of_server {
-                self.load.site.programs().collect()
-            } else {
-                strike.programs(&self.load.site).collect()
+            let programs: Vec<_> = match kind {
+                Kind::Rabbitmq(_) | Kind::Postgres(_) => self.load.site.programs().collect(),
+                _ => strike.programs(&self.load.site).collect(),
             };
-            let begun = Instant::now();
-            let mut back = recovery::measure(&self.load, tenant, &programs, gone).await;
-            // While a server is down because of another track, nothing is back whatever it does.
-            if back.is_none() && self.struck.record().struck_a_server_since(begun) {
-                back = recovery::measure(&self.load, tenant, &programs, gone).await;
-            }
+            let back = recovery::measure(&self.load, tenant, &programs, gone).await;
             self.struck.record().kinds.entry(name).or_default().push(back);
             return;
         }
         self.struck.record().broken_off.push(format!("{name}: nobody met it in {TRIES} tries"));
-    }
-
-    fn begins(&self, name: &str, is_of_server: bool) {
-        let mut record = self.struck.record();
-        record.now.insert(self.number, name.to_owned());
-        record.server.1 |= is_of_server;
-    }
-
-    fn ends(&self, is_of_server: bool) {
-        let mut record = self.struck.record();
-        record.now.remove(&self.number);
-        if is_of_server {
-            record.server = (Some(Instant::now()), false);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_fault_of_a_server_is_known_while_it_strikes_and_from_its_end() {
-        let [before, end, after] = [0, 1, 2].map(|seconds| Instant::now() + Duration::from_secs(seconds));
-        let mut record = Record::default();
-        assert!(!record.struck_a_server_since(before));
-        record.server = (None, true);
-        assert!(record.struck_a_server_since(after), "it strikes now");
-        record.server = (Some(end), false);
-        assert!(record.struck_a_server_since(before) && !record.struck_a_server_since(after));
     }
 }

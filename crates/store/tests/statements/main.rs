@@ -104,15 +104,18 @@ fn tables() -> BTreeSet<String> {
 /// How often a statement reads or writes one of the tables.
 fn touches(statement: &str, tables: &BTreeSet<String>) -> usize {
     // A comma joins as well, so it is a word of its own.
-    let apart = format!("{} .", statement.replace(',', " , "));
+    let apart = statement.replace(',', " , ");
     let words: Vec<&str> = apart.split([' ', '(', ')', ';']).filter(|word| !word.is_empty()).collect();
     let into = ["from", "join", "into", "update", "using", "table", "only", "truncate"];
-    let joins = |before: &str, after: &str| {
-        // A name in a list is a column's, or what is told in a line for a log.
-        let is_listed = [",", "=", "from", "select", "values"].contains(&after) || after.starts_with('{');
-        into.contains(&before) || before == "," && !is_listed
-    };
-    words.windows(3).filter(|three| tables.contains(three[1]) && joins(three[0], three[2])).count()
+    let ends =
+        ["where", "set", "select", "values", "on", "group", "order", "limit", "returning", "union", "and"];
+    let (mut touched, mut in_list) = (0, false);
+    for pair in words.windows(2) {
+        in_list = ["from", "using"].contains(&pair[0]) || in_list && !ends.contains(&pair[0]);
+        let joins = into.contains(&pair[0]) || in_list && pair[0] == ",";
+        touched += usize::from(joins && tables.contains(pair[1]));
+    }
+    touched
 }
 
 /// How often a statement says whose rows it means: by comparing the column, or by writing it.
@@ -148,6 +151,7 @@ fn what_names_no_tenant_is_found() {
         ("select 1 from messages m join recipients r on r.message_id = m.id where m.tenant_id = $1", 2, 1),
         ("insert into messages (tenant_id, attempts, status) select 1, attempts from x", 1, 1),
         ("select 1 from messages m, recipients r where m.tenant_id = $1", 2, 1),
+        ("select 1 from messages, recipients, suppressions s where s.tenant_id = $1", 3, 1),
         ("update recipients r set status = 1 where r.tenant_id is not distinct from $1", 1, 1),
         ("insert into suppressions as s (tenant_id, email) values ($1, $2)", 1, 1),
         ("insert into suppressions as s (email) select tenant_id from x", 1, 0),

@@ -1,9 +1,72 @@
 //! Finding the tenant whose messages the database does not hand over, so that it stands in nobody else's way.
 
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use domain::TenantId;
+use service::Ration;
+use service::tasks::describe;
 use store::Error;
+use tokio::time::Instant;
+
+/// For how long a culprit is left out, since finding it costs everybody time.
+const LEFT_OUT: Duration = Duration::from_mins(1);
+
+/// What is done for tenants, one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Work {
+    /// Taking what is due.
+    Take,
+    /// Giving up what is late.
+    GiveUp,
+    /// Taking open questions.
+    Ask,
+}
+
+/// Tenants for whom the database did nothing lately.
+#[derive(Debug, Default)]
+pub(super) struct Culprits {
+    since: Mutex<HashMap<(Work, TenantId), Instant>>,
+    /// What is told of them.
+    told: Ration,
+    /// What is told where the database does nothing for anybody.
+    told_of_all: Ration,
+}
+
+impl Culprits {
+    /// Has a tenant left out for a minute.
+    pub(super) fn add(&self, work: Work, tenant: TenantId, fault: &Error) {
+        if let Some(left_out) = self.told.take() {
+            let fault = describe(fault);
+            tracing::error!(fault, ?work, %tenant, left_out, "not done for a tenant, who is left out for a minute");
+        }
+        self.lock().insert((work, tenant), Instant::now());
+    }
+
+    /// Who is left out now.
+    pub(super) fn of(&self, work: Work) -> HashSet<TenantId> {
+        let mut since = self.lock();
+        since.retain(|_, since| since.elapsed() < LEFT_OUT);
+        since.keys().filter(|(of, _)| *of == work).map(|(_, tenant)| *tenant).collect()
+    }
+
+    /// Tells that nothing is done, unless the database is plainly away, which readiness tells.
+    pub(super) fn tell_of_all(&self, work: Work, fault: &Error) {
+        if (!fault.is_transient() || fault.is_of_statement())
+            && let Some(left_out) = self.told_of_all.take()
+        {
+            let fault = describe(fault);
+            tracing::error!(fault, ?work, left_out, "not done for anybody");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(Work, TenantId), Instant>> {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Statements that take too long, or wait too long for a lock, before that is taken for everybody's trouble: enough to find
 /// one tenant among five hundred, and its neighbour.
@@ -53,7 +116,18 @@ where
 mod tests {
     use std::cell::RefCell;
 
+    use uuid::Uuid;
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_culprit_is_left_out_for_a_minute_and_for_one_kind_of_work() {
+        let (culprits, one) = (Culprits::default(), TenantId(Uuid::nil()));
+        culprits.add(Work::Ask, one, &Error::Constraint("c".to_owned()));
+        assert_eq!((culprits.of(Work::Ask), culprits.of(Work::Take)), (HashSet::from([one]), HashSet::new()));
+        tokio::time::advance(LEFT_OUT).await;
+        assert!(culprits.of(Work::Ask).is_empty());
+    }
 
     /// Takes for 40 tenants, of whom `bad` fail as `fault` says; answers those taken for and those told of.
     async fn take(bad: &[usize], fault: fn() -> Error) -> Result<(Vec<usize>, Vec<usize>), Error> {

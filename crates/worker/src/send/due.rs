@@ -9,13 +9,12 @@ use bytes::Bytes;
 use domain::retry::earlier;
 use domain::{Outcome, QueuedMessage, Reason, Status, TenantId};
 use jiff::Timestamp;
-use service::tasks::describe;
 use store::messages::{DueSend, Kind, Transition, Waiting, Wanted, give_up, take_sends, waiting};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::accounts::Account;
-use super::culprit::around;
+use super::culprit::{Work, around};
 use super::deadline::Deadline;
 use super::record::Settled;
 use super::{Claim, Job, Sender};
@@ -40,8 +39,8 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// longest pause has ended, and the account was looked at anew.
 const LEAST_WINDOW: Duration = Duration::from_secs(12);
 
-/// How long to wait before looking for due messages again, when looking took so long. Looking may use a fifth of the time
-/// at most, unless it took seconds: then the database was away rather than at work, and is back.
+/// How long to wait before looking for due messages again, when looking took so long. Looking may use a fifth of the time,
+/// but where the database was away for seconds, or is very slow, nobody waits four times as long for that.
 pub(super) fn pause(took: Duration, waiting: &[Waiting]) -> Duration {
     let next = waiting.iter().map(|next| next.wait).min().unwrap_or(IDLE);
     next.clamp(NO_ROOM, IDLE).max((took * 4).min(LONGEST))
@@ -62,11 +61,7 @@ pub(crate) async fn run(sender: Arc<Sender>, shutdown: CancellationToken) {
                 shutdown.run_until_cancelled(waiting).await;
             }
             Err(fault) => {
-                if (!fault.is_transient() || fault.is_of_statement())
-                    && let Some(left_out) = sender.rations.none_due.take()
-                {
-                    tracing::error!(fault = describe(&fault), left_out, "due messages could not be taken");
-                }
+                sender.culprits.tell_of_all(Work::Take, &fault);
                 shutdown.run_until_cancelled(tokio::time::sleep(AFTER_FAILURE)).await;
             }
         }
@@ -78,26 +73,24 @@ async fn once(sender: &Arc<Sender>) -> Result<Option<Duration>, store::Error> {
     let turn = sender.liveness.turn("due");
     let started = Instant::now();
     let waiting = waiting(&sender.store, Kind::Sends, TENANTS).await?;
-    let due: Vec<&Waiting> = waiting.iter().filter(|next| next.wait.is_zero()).collect();
+    let culprits = sender.culprits.of(Work::Take);
+    let due = waiting.iter().filter(|next| next.wait.is_zero() && !culprits.contains(&next.tenant));
+    let due: Vec<&Waiting> = due.collect();
     let accounts = sender.accounts.of(due.iter().map(|next| next.tenant)).await?;
-    let mut wanted = Vec::new();
+    let (mut wanted, mut held) = (Vec::new(), Vec::new());
     for next in due {
-        turn.renew();
         match accounts.get(&next.tenant) {
             Some(Ok(account)) => match sender.desk.room(next.tenant, account) {
-                0 => give_up_late(sender, next, sender.desk.trouble(next.tenant)).await?,
+                0 => held.push((next, sender.desk.trouble(next.tenant))),
                 room => wanted.push((room, next.tenant, Arc::clone(account))),
             },
-            Some(Err(reason)) => give_up_late(sender, next, Some(reason.clone())).await?,
+            Some(Err(reason)) => held.push((next, Some(reason.clone()))),
             None => {}
         }
     }
-    if wanted.is_empty() {
-        return Ok(Some(pause(started.elapsed(), &waiting)));
-    }
     // Those who have waited longest are in front; each gets as much as the others, or as it has room for.
     wanted.truncate(MOST);
-    let share = MOST / wanted.len();
+    let share = MOST / wanted.len().max(1);
     let wanted: Vec<(Wanted, Arc<Account>)> = wanted
         .into_iter()
         .map(|(room, tenant, account)| {
@@ -107,20 +100,33 @@ async fn once(sender: &Arc<Sender>) -> Result<Option<Duration>, store::Error> {
         .collect();
     drop(turn);
     let taken = take(sender, &wanted).await?;
+    give_up_late(sender, held).await?;
+    if wanted.is_empty() {
+        return Ok(Some(pause(started.elapsed(), &waiting)));
+    }
     // If nothing was, others were faster.
     Ok((!taken).then_some(NO_ROOM))
 }
 
-/// Fails those of a tenant's messages whose time is over, where the account takes none; if it does, they have their turn.
-async fn give_up_late(sender: &Sender, next: &Waiting, trouble: Option<Reason>) -> Result<(), store::Error> {
+/// Fails those of these tenants' messages whose time is over while the account is in trouble; where it takes them, they have
+/// their turn.
+async fn give_up_late(sender: &Sender, held: Vec<(&Waiting, Option<Reason>)>) -> Result<(), store::Error> {
     let before = earlier(Timestamp::now(), sender.retry.window.max(LEAST_WINDOW));
-    if let Some(reason) = trouble.filter(|_| next.since < before) {
+    let culprits = sender.culprits.of(Work::GiveUp);
+    for (next, trouble) in held {
+        let is_late = next.since < before && !culprits.contains(&next.tenant);
+        let Some(reason) = trouble.filter(|_| is_late) else { continue };
+        let _turn = sender.liveness.turn("due");
         match give_up(&sender.store, next.tenant, before, &reason).await {
             Ok(failed) => {
                 tracing::info!(tenant = %next.tenant, failed, code = reason.code, "given up after the retry window");
             }
             Err(fault) if fault.is_transient() && !fault.is_of_statement() => return Err(fault),
-            Err(fault) => not_taken(sender, next.tenant, &fault),
+            // The others are late already, and what is due is not to wait for one such after the other.
+            Err(fault) => {
+                sender.culprits.add(Work::GiveUp, next.tenant, &fault);
+                return Ok(());
+            }
         }
     }
     Ok(())
@@ -142,18 +148,10 @@ async fn take(sender: &Arc<Sender>, wanted: &[(Wanted, Arc<Account>)]) -> Result
     };
     let tell = |place: usize, fault: &store::Error| {
         if let Some((one, _)) = wanted.get(place) {
-            not_taken(sender, one.tenant, fault);
+            sender.culprits.add(Work::Take, one.tenant, fault);
         }
     };
     Ok(around(wanted.len(), take, tell).await?.contains(&true))
-}
-
-/// Tells of a tenant for whom the database does nothing; the others are served all the same.
-pub(super) fn not_taken(sender: &Sender, tenant: TenantId, fault: &store::Error) {
-    if let Some(left_out) = sender.rations.due.take() {
-        let fault = describe(fault);
-        tracing::error!(fault, %tenant, left_out, "due messages of a tenant could not be taken");
-    }
 }
 
 fn take_on(

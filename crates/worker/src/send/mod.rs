@@ -39,6 +39,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use accounts::{Account, Accounts};
+use culprit::Culprits;
 use deadline::Deadline;
 use desk::{Desk, Place};
 use line::Line;
@@ -123,10 +124,6 @@ struct Rations {
     accounts: Ration,
     /// Messages that Mailjet refuses.
     refusals: Ration,
-    /// Tenants whose due messages or questions cannot be taken.
-    due: Ration,
-    /// That none can be.
-    none_due: Ration,
 }
 
 /// Everything that sending needs.
@@ -142,6 +139,7 @@ pub(crate) struct Sender {
     calls: Semaphore,
     liveness: Liveness,
     rations: Rations,
+    culprits: Culprits,
     work: TaskTracker,
     shutdown: CancellationToken,
 }
@@ -165,6 +163,7 @@ impl Sender {
             calls: Semaphore::new(CALLS),
             liveness,
             rations: Rations::default(),
+            culprits: Culprits::default(),
             work: work.clone(),
             shutdown: shutdown.clone(),
         })

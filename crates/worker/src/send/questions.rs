@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::accounts::Known;
-use super::culprit::around;
+use super::culprit::{Work, around};
 use super::deadline::Deadline;
-use super::due::{AFTER_FAILURE, TENANTS, not_taken, pause};
+use super::due::{AFTER_FAILURE, TENANTS, pause};
 use super::record::Settled;
 use super::{Sender, reconcile};
 
@@ -56,7 +56,7 @@ pub(crate) async fn run(sender: Arc<Sender>, shutdown: CancellationToken) {
     let busy = Arc::new(Busy::default());
     while !shutdown.is_cancelled() {
         let wait = once(&sender, &busy).await.unwrap_or_else(|fault| {
-            tracing::debug!(%fault, "questions could not be taken");
+            sender.culprits.tell_of_all(Work::Ask, &fault);
             AFTER_FAILURE
         });
         shutdown.run_until_cancelled(tokio::time::sleep(wait)).await;
@@ -65,13 +65,14 @@ pub(crate) async fn run(sender: Arc<Sender>, shutdown: CancellationToken) {
 
 /// Begins what is due; answers how long to wait before looking again.
 async fn once(sender: &Arc<Sender>, busy: &Arc<Busy>) -> Result<Duration, store::Error> {
-    let _turn = sender.liveness.turn("questions");
+    let turn = sender.liveness.turn("questions");
     let started = Instant::now();
     let waiting = waiting(&sender.store, Kind::Questions, TENANTS).await?;
     let wait = pause(started.elapsed(), &waiting);
     let tenants: Vec<TenantId> = {
-        let busy = busy.lock();
-        let free = waiting.iter().filter(|next| next.wait.is_zero() && !busy.contains(&next.tenant));
+        let (busy, culprits) = (busy.lock(), sender.culprits.of(Work::Ask));
+        let is_free = |tenant| !busy.contains(tenant) && !culprits.contains(tenant);
+        let free = waiting.iter().filter(|next| next.wait.is_zero() && is_free(&next.tenant));
         free.map(|next| next.tenant).take(TENANTS_AT_ONCE.saturating_sub(busy.len())).collect()
     };
     if tenants.is_empty() {
@@ -80,6 +81,7 @@ async fn once(sender: &Arc<Sender>, busy: &Arc<Busy>) -> Result<Duration, store:
     let accounts = sender.accounts.of(tenants.iter().copied()).await?;
     let take = async |part: Range<usize>| {
         let part = tenants.get(part).unwrap_or_default();
+        turn.renew();
         let until = sender.begin();
         let questions = take_questions(&sender.store, part, TAKEN, sender.lease()).await?;
         begin(sender, busy, questions, &accounts, until);
@@ -87,7 +89,7 @@ async fn once(sender: &Arc<Sender>, busy: &Arc<Busy>) -> Result<Duration, store:
     };
     let tell = |place: usize, fault: &store::Error| {
         if let Some(tenant) = tenants.get(place) {
-            not_taken(sender, *tenant, fault);
+            sender.culprits.add(Work::Ask, *tenant, fault);
         }
     };
     around(tenants.len(), take, tell).await?;

@@ -110,10 +110,7 @@ async fn session<H: Handler>(
                 // The first knows the cause; the others follow from it.
                 why.get_or_insert(reason);
                 // Whatever it was, everything is declared and begun anew; the other lanes end after their batch.
-                let _ =
-                    tokio::time::timeout(CLOSE_TIMEOUT, connection.close(200, "begins anew".into())).await;
-                // Closing ends the heartbeat and is no event of the connection, so that nothing else would tell the others.
-                lost.cancel();
+                give_up(connection.close(200, "begins anew".into()), &lost).await;
             }
             // A defect of the handler: what the lane had in hand goes back to the queue, which counts the returns and
             // dead-letters in the end. The other lanes go on meanwhile.
@@ -126,4 +123,23 @@ async fn session<H: Handler>(
         }
     }
     why.unwrap_or_else(|| "shutting down".to_owned())
+}
+
+/// Gives up a connection, and tells all who work on it: closing ends its heartbeat and is no event, so that nothing else
+/// would, least of all where the broker does not answer.
+async fn give_up<T>(close: impl Future<Output = T>, lost: &CancellationToken) {
+    let _whatever = tokio::time::timeout(CLOSE_TIMEOUT, close).await;
+    lost.cancel();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn all_are_told_of_a_connection_that_is_given_up_though_the_broker_does_not_answer() {
+        let lost = CancellationToken::new();
+        give_up(std::future::pending::<()>(), &lost).await;
+        assert!(lost.is_cancelled());
+    }
 }

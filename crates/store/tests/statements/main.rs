@@ -109,13 +109,20 @@ fn touches(statement: &str, tables: &BTreeSet<String>) -> usize {
     let into = ["from", "join", "into", "update", "using", "table", "only", "truncate"];
     let ends =
         ["where", "set", "select", "values", "on", "group", "order", "limit", "returning", "union", "and"];
-    let (mut touched, mut in_list) = (0, false);
+    let (mut by_list, mut by_name, mut in_list) = (0, 0, false);
     for pair in words.windows(2) {
         in_list = ["from", "using"].contains(&pair[0]) || in_list && !ends.contains(&pair[0]);
         let joins = into.contains(&pair[0]) || in_list && pair[0] == ",";
-        touched += usize::from(joins && tables.contains(pair[1]));
+        by_list += usize::from(joins && tables.contains(pair[1]));
     }
-    touched
+    // Words do not tell where a list goes on behind a statement within it; there a name of its own tells.
+    for three in words.windows(3) {
+        let is_named =
+            !([",", "=", "from", "select", "values"].contains(&three[2]) || three[2].starts_with('{'));
+        let joins = into.contains(&three[0]) || three[0] == "," && is_named;
+        by_name += usize::from(joins && tables.contains(three[1]));
+    }
+    by_list.max(by_name)
 }
 
 /// How often a statement says whose rows it means: by comparing the column, or by writing it.
@@ -151,6 +158,7 @@ fn what_names_no_tenant_is_found() {
         ("select 1 from messages m join recipients r on r.message_id = m.id where m.tenant_id = $1", 2, 1),
         ("insert into messages (tenant_id, attempts, status) select 1, attempts from x", 1, 1),
         ("select 1 from messages m, recipients r where m.tenant_id = $1", 2, 1),
+        ("select 1 from messages m join x on x.id = m.id, recipients r where m.tenant_id = $1", 2, 1),
         ("select 1 from messages, recipients, suppressions s where s.tenant_id = $1", 3, 1),
         ("update recipients r set status = 1 where r.tenant_id is not distinct from $1", 1, 1),
         ("insert into suppressions as s (tenant_id, email) values ($1, $2)", 1, 1),

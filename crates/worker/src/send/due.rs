@@ -99,13 +99,13 @@ async fn once(sender: &Arc<Sender>) -> Result<Option<Duration>, store::Error> {
         })
         .collect();
     drop(turn);
-    let taken = take(sender, &wanted).await?;
+    let taken = take(sender, &wanted).await;
     give_up_late(sender, held).await?;
     if wanted.is_empty() {
         return Ok(Some(pause(started.elapsed(), &waiting)));
     }
     // If nothing was, others were faster.
-    Ok((!taken).then_some(NO_ROOM))
+    Ok((!taken?).then_some(NO_ROOM))
 }
 
 /// Fails those of these tenants' messages whose time is over while the account is in trouble; where it takes them, they have
@@ -116,7 +116,7 @@ async fn give_up_late(sender: &Sender, held: Vec<(&Waiting, Option<Reason>)>) ->
     for (next, trouble) in held {
         let is_late = next.since < before && !culprits.contains(&next.tenant);
         let Some(reason) = trouble.filter(|_| is_late) else { continue };
-        let _turn = sender.liveness.turn("due");
+        let (_turn, began) = (sender.liveness.turn("due"), Instant::now());
         match give_up(&sender.store, next.tenant, before, &reason).await {
             Ok(failed) => {
                 tracing::info!(tenant = %next.tenant, failed, code = reason.code, "given up after the retry window");
@@ -124,7 +124,7 @@ async fn give_up_late(sender: &Sender, held: Vec<(&Waiting, Option<Reason>)>) ->
             Err(fault) if fault.is_transient() && !fault.is_of_statement() => return Err(fault),
             // The others are late already, and what is due is not to wait for one such after the other.
             Err(fault) => {
-                sender.culprits.add(Work::GiveUp, next.tenant, &fault);
+                sender.culprits.add(Work::GiveUp, next.tenant, &fault, began.elapsed());
                 return Ok(());
             }
         }
@@ -146,12 +146,11 @@ async fn take(sender: &Arc<Sender>, wanted: &[(Wanted, Arc<Account>)]) -> Result
         take_on(sender, taken, &accounts.collect(), deadline);
         Ok(any)
     };
-    let tell = |place: usize, fault: &store::Error| {
-        if let Some((one, _)) = wanted.get(place) {
-            sender.culprits.add(Work::Take, one.tenant, fault);
-        }
-    };
-    Ok(around(wanted.len(), take, tell).await?.contains(&true))
+    let done = around(wanted.len(), take).await?;
+    for (place, fault) in &done.culprits {
+        sender.culprits.add(Work::Take, wanted[*place].0.tenant, fault, done.took);
+    }
+    Ok(done.taken.contains(&true))
 }
 
 fn take_on(

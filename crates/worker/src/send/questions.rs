@@ -87,12 +87,10 @@ async fn once(sender: &Arc<Sender>, busy: &Arc<Busy>) -> Result<Duration, store:
         begin(sender, busy, questions, &accounts, until);
         Ok(())
     };
-    let tell = |place: usize, fault: &store::Error| {
-        if let Some(tenant) = tenants.get(place) {
-            sender.culprits.add(Work::Ask, *tenant, fault);
-        }
-    };
-    around(tenants.len(), take, tell).await?;
+    let done = around(tenants.len(), take).await?;
+    for (place, fault) in &done.culprits {
+        sender.culprits.add(Work::Ask, tenants[*place], fault, done.took);
+    }
     Ok(wait)
 }
 

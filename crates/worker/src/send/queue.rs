@@ -37,7 +37,7 @@ impl Handler for Intake {
         for (place, delivery) in batch.iter().enumerate() {
             match QueuedMessage::decode(&delivery.body) {
                 Ok(message) => {
-                    match firsts.entry((message.tenant, message.id)) {
+                    match firsts.entry(message.id) {
                         Entry::Occupied(first) => copies.push((place, *first.get())),
                         Entry::Vacant(vacant) => {
                             vacant.insert(place);

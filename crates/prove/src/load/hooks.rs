@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use fastrand::Rng;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::Load;
@@ -19,6 +20,8 @@ const EACH: usize = 5;
 const PAUSE: Duration = Duration::from_millis(300);
 /// Groups under way at most.
 const MOST: usize = 100;
+/// Tries to send a message of which is told.
+const SENDS: usize = 20;
 /// Looks at a message until it is sent.
 const LOOKS: usize = 400;
 
@@ -57,13 +60,23 @@ async fn copy(load: &Load, tenant: usize, place: usize) -> Result<Copy> {
         mark: mark.clone(),
         word: SILENT,
         recipients: 1,
-        keyed: false,
+        keyed: true,
         id: None,
         canceled: Canceled::No,
     });
     let message = json!({"to": email, "subject": mark, "bodyText": "Hello there."});
     let (owner, ingest) = (load.site.tenant(tenant), load.ingest());
-    let accepted = owner.post(ingest, "/v1/messages", &message).await.body(200).context("a send failed")?;
+    // A queue that was made just now may not take anything for a moment.
+    let mut accepted = None;
+    for _ in 0..SENDS {
+        let request = owner.request(ingest, Method::POST, "/v1/messages").header("Idempotency-Key", &mark);
+        accepted = ask(request.json(&message)).await.body(200);
+        if accepted.is_some() {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    let accepted = accepted.context("a send failed again and again")?;
     let id = accepted["id"].as_str().context("no id")?.to_owned();
     load.told.book().answered(&mark, &id);
     for _ in 0..LOOKS {
